@@ -1,0 +1,24 @@
+# lacuna_module(NAME SOURCES ... DEPS ... [PRIVATE_DEPS ...])
+# One static library for each top-level folder. Headers are included by their path from the
+# repository root ("engine/denoiser.h"), so the compiler cannot see a wrong dependency:
+# cmake/check_layers.py does, and runs as the test `layers`.
+function(lacuna_module name)
+  cmake_parse_arguments(ARG "" "" "SOURCES;DEPS;PRIVATE_DEPS" ${ARGN})
+  add_library(lacuna_${name} STATIC ${ARG_SOURCES})
+  add_library(lacuna::${name} ALIAS lacuna_${name})
+  target_include_directories(lacuna_${name} PUBLIC ${PROJECT_SOURCE_DIR})
+  target_link_libraries(lacuna_${name} PUBLIC ${ARG_DEPS} PRIVATE lacuna_options ${ARG_PRIVATE_DEPS})
+endfunction()
+
+# lacuna_test(NAME SOURCES ... DEPS ... [LABELS ...])
+# One gtest program. Tests find their data through LACUNA_TEST_DATA (tests/data) and
+# LACUNA_SOURCE_DIR. Labels: gpu (needs a device) and slow are left out of the everyday preset.
+function(lacuna_test name)
+  cmake_parse_arguments(ARG "" "" "SOURCES;DEPS;LABELS" ${ARGN})
+  add_executable(${name} ${ARG_SOURCES})
+  target_link_libraries(${name} PRIVATE lacuna_options GTest::gtest_main GTest::gmock ${ARG_DEPS})
+  target_compile_definitions(${name} PRIVATE
+    LACUNA_TEST_DATA="${PROJECT_SOURCE_DIR}/tests/data"
+    LACUNA_SOURCE_DIR="${PROJECT_SOURCE_DIR}")
+  gtest_discover_tests(${name} PROPERTIES LABELS "${ARG_LABELS}" DISCOVERY_TIMEOUT 60)
+endfunction()

@@ -1,0 +1,112 @@
+// Every device operation of the engine, once: its formula, shapes, and what it needs.
+//
+// Letters: T positions of the canvas, M rows computed by one call, D model width, F MLP width,
+// H query heads, K key/value heads, P head size, V vocabulary rows. Arrays are row-major, the
+// last index is fastest, activations are float. Arrays may not overlap unless it says so.
+// Arguments are structs passed by value, filled with designated initialisers.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+
+#include "kernels/dtype.h"
+
+namespace lacuna::kernels {
+
+class CpuContext;    // kernels/cpu/context.h: instruction set and threads
+class PackedMatrix;  // kernels/cpu/packed_matrix.h: a weight matrix laid out for the products
+
+// y[m, d] = table[ids[m], d]
+//   y: [M, D].  table: [V, D] of `type`.  ids: M values in [0, V).
+struct Embed {
+  float* y;
+  const void* table;
+  DType type;
+  const std::int32_t* ids;
+  int M;
+  int D;
+};
+
+// y[m, d] = x[m, d] * rsqrt(mean_d(x[m, :]^2) + eps) * weight[d]
+//   x, y: [M, D], may be the same array.  weight: [D].
+struct RmsNorm {
+  float* y;
+  const float* x;
+  const float* weight;
+  int M;
+  int D;
+  float eps;
+};
+
+// y[m, n] = sum_k x[m, k] * w[n, k] + bias[n] (+ y[m, n] when accumulate)
+//   x: [M, k] with x_stride floats between rows.  y: [M, n].  w: n x k.  bias: [n] or null.
+// Each sum runs over k in the same order whatever M, the position of the row in x, or the number
+// of threads: a row's result is the same bits alone and among others.
+struct Matmul {
+  float* y;
+  const float* x;
+  const PackedMatrix* w;
+  const float* bias;
+  int M;
+  int x_stride;
+  bool accumulate;
+};
+
+// Keys and values of one layer for `capacity` positions. The order of the floats inside is the
+// backend's own; each array holds kv_floats(capacity, K, P) of them, aligned to 64 bytes.
+struct KvCacheView {
+  float* keys;
+  float* values;
+  int capacity;
+  int K;
+  int P;
+};
+
+// Splits rows of q, k and v, rotates q and k (rotate-half RoPE: pairs i and i + P/2), and writes k
+// and v to their places in the cache.
+//   qkv: [M, (H + 2 K) P].  q: [M, H, P].  positions: M values in [0, cache.capacity).
+//   cos, sin: [capacity, P/2], the angle of pair i at position t is t * theta^(-2 i / P).
+struct RopeStore {
+  float* q;
+  KvCacheView cache;
+  const float* qkv;
+  const std::int32_t* positions;
+  const float* cos;
+  const float* sin;
+  int M;
+  int H;
+};
+
+// y[m, h, :] = sum_t softmax_t(scale * q[m, h, :] . key[t, h / (H/K), :]) value[t, h / (H/K), :]
+// over the positions 0 <= t < T, in both directions (no causal mask).
+//   q, y: [M, H, P].
+struct Attention {
+  float* y;
+  const float* q;
+  KvCacheView cache;
+  int M;
+  int H;
+  int T;
+  float scale;
+};
+
+// y[m, f] = silu(gate_up[m, f]) * gate_up[m, F + f],  silu(x) = x / (1 + exp(-x))
+//   gate_up: [M, 2 F].  y: [M, F].
+struct SwiGlu {
+  float* y;
+  const float* gate_up;
+  int M;
+  int F;
+};
+
+// The number of floats in each of the two arrays of a KvCacheView.
+std::size_t kv_floats(int capacity, int K, int P);
+
+void embed(CpuContext& context, const Embed& op);
+void rms_norm(CpuContext& context, const RmsNorm& op);
+void matmul(CpuContext& context, const Matmul& op);
+void rope_store(CpuContext& context, const RopeStore& op);
+void attention(CpuContext& context, const Attention& op);
+void swiglu(CpuContext& context, const SwiGlu& op);
+
+}  // namespace lacuna::kernels
