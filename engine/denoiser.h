@@ -1,0 +1,57 @@
+// The denoising loop: forward, draw, choose, vet, commit, report; until no mask is left.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <span>
+#include <stop_token>
+#include <vector>
+
+#include "engine/cache_policy.h"
+#include "engine/constraint.h"
+#include "engine/predictor.h"
+#include "engine/sampler/options.h"
+#include "support/result.h"
+
+namespace lacuna::engine {
+
+// What one step did. Spans are valid during the call only.
+struct StepEvent {
+  int step;                                 // from 0
+  int steps;                                // as asked for
+  std::span<const std::int32_t> canvas;     // after the step
+  std::span<const Candidate> commits;       // in the order in which they were accepted
+  std::span<const Candidate> candidates;    // every position that was masked before the step
+  int masks_left;
+  int rows_computed;                        // canvas size at a full pass
+  double seconds;
+};
+
+struct DenoiseRequest {
+  std::vector<std::int32_t> canvas;  // masked positions hold mask_token
+  std::int32_t mask_token;
+  SamplingOptions sampling;
+  std::span<const std::uint8_t> allowed;  // as in DrawOptions
+  // Null means exact_cache().
+  CachePolicy* cache = nullptr;
+  Constraint* constraint = nullptr;
+  int max_redraws = 16;  // for each step
+  // False runs all `steps` forward passes like the published loop, although nothing can change
+  // any more once no mask is left.
+  bool early_exit = true;
+  std::function<void(const StepEvent&)> on_step;
+  std::stop_token stop;  // looked at before every step
+};
+
+struct DenoiseResult {
+  std::vector<std::int32_t> canvas;
+  int steps_run = 0;
+  int forward_passes = 0;
+  int masks_left = 0;  // above 0 only if a constraint refused everything, or a mask was drawn
+};
+
+// InvalidInput for options that check() refuses, Cancelled when stopped.
+Result<DenoiseResult> denoise(Predictor& predictor, const DenoiseRequest& request);
+
+}  // namespace lacuna::engine

@@ -1,0 +1,97 @@
+// Infill: a text and its holes in, the texts for the holes out.
+#pragma once
+
+#include <functional>
+#include <span>
+#include <stop_token>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "engine/constraint.h"
+#include "engine/denoiser.h"
+#include "engine/hole.h"
+#include "engine/model.h"
+
+namespace lacuna::engine {
+
+struct InfillOptions {
+  SamplingOptions sampling;
+  // Steps for each hole token instead of sampling.steps; 0 uses sampling.steps. 1 commits about
+  // one token a step.
+  float steps_per_token = 1;
+  int default_hole_tokens = 16;
+  int max_canvas = 0;  // tokens; 0: what the model was trained for (max_position_embeddings)
+  // Off: block cache with `refresh`. On: a full pass at every step and no token suppressed.
+  bool exact = false;
+  int refresh = 8;
+};
+
+// A piece of a hole while it denoises: a committed token or a mask.
+struct HoleToken {
+  bool masked;
+  std::string text;   // bytes of the token, maybe part of a UTF-8 sequence; empty when masked
+  float probability;  // with which it was committed; 0 when masked
+};
+
+// The state of the holes of one canvas after a step, for a live display.
+struct InfillProgress {
+  std::span<const int> holes;  // indices into the request's holes: those of this canvas
+  std::span<const std::vector<HoleToken>> tokens;  // for each of them
+  int step;
+  int steps;
+  int masks_left;   // in this canvas
+  int masks_total;  // in this canvas
+  int canvas_idx;   // canvases are filled one after the other
+  int n_canvases;
+  double seconds;  // of this step
+};
+
+struct InfillRequest {
+  std::string_view text;     // any bytes; offsets of holes are bytes of this
+  std::vector<Hole> holes;   // as check_and_sort() leaves them; at least one
+  std::string language;      // "python", "cpp", ...; may be empty or unknown to the model
+  std::string line_comment;  // "#", "//", ...: how a hint is shown to the model; may be empty
+  InfillOptions options;
+  Constraint* constraint = nullptr;
+  std::function<void(const InfillProgress&)> on_step;
+  std::stop_token stop;
+};
+
+// One committed token of the report, in the order of decoding.
+struct ReportedCommit {
+  int step;  // of its canvas
+  int hole;  // index of the hole
+  int offset_in_hole;
+  std::string text;
+  float probability;
+};
+
+struct HoleFill {
+  std::string text;      // what replaces the hole's bytes, with the line ends of the file
+  int canvas_tokens = 0;
+  int masks_left = 0;    // above 0: the hole could not be finished
+  float mean_probability = 0;  // of its committed tokens
+};
+
+struct InfillResult {
+  std::vector<HoleFill> fills;  // one for each hole of the request
+  std::vector<ReportedCommit> commits;
+  int canvases = 0;
+  int canvas_tokens = 0;  // of all canvases
+  int steps = 0;          // of all canvases
+  int forward_passes = 0;
+  double tokenize_seconds = 0;
+  double denoise_seconds = 0;
+};
+
+// Holes that fit one canvas with the text between them are denoised jointly; others one canvas
+// after the other, each seeing the fills before it. InvalidInput when a single hole is larger
+// than the canvas, Cancelled when stopped.
+Result<InfillResult> infill(const Model& model, const InfillRequest& request);
+
+// The text with every hole replaced. Not a byte outside the holes changes.
+std::string splice(std::string_view text, std::span<const Hole> holes,
+                   std::span<const HoleFill> fills);
+
+}  // namespace lacuna::engine

@@ -1,0 +1,57 @@
+// A model directory, loaded: checkpoint, tokenizer, weights ready to run.
+#pragma once
+
+#include <filesystem>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "engine/checkpoint/checkpoint.h"
+#include "engine/tokenizer/tokenizer.h"
+#include "engine/transformer.h"
+
+namespace lacuna::engine {
+
+struct LoadOptions {
+  // F32: weights kept as float32, the reference arithmetic. Bf16: half the memory.
+  kernels::WeightFormat format = kernels::WeightFormat::F32;
+  kernels::Precision precision = kernels::Precision::F32;
+  bool needs_tokenizer = true;
+};
+
+class Model {
+ public:
+  static Result<Model> load(const std::filesystem::path& folder, kernels::CpuContext& context,
+                            const LoadOptions& options);
+
+  const ModelConfig& config() const { return config_; }
+  const GenerationDefaults& generation() const { return generation_; }
+  const Transformer& transformer() const { return transformer_; }
+  kernels::CpuContext& context() const { return *context_; }
+  kernels::Precision precision() const { return precision_; }
+  // Null when LoadOptions said that none is needed and the folder has none.
+  const Tokenizer* tokenizer() const { return tokenizer_.get(); }
+  // The id that stands for a masked position: config.json's, else the tokenizer's.
+  std::int32_t mask_token() const { return mask_token_; }
+
+  // One byte for each vocabulary row, 1 where a fill may put it: ordinary tokens and the delete
+  // token; not the mask, control tokens, or rows that no token uses.
+  const std::vector<std::uint8_t>& fill_tokens() const { return fill_tokens_; }
+  // As fill_tokens(), and the tokens that end a text (eos, pad, <|im_end|>).
+  const std::vector<std::uint8_t>& generate_tokens() const { return generate_tokens_; }
+
+ private:
+  Model(ModelConfig config, GenerationDefaults generation, Transformer transformer);
+
+  ModelConfig config_;
+  GenerationDefaults generation_;
+  Transformer transformer_;
+  kernels::CpuContext* context_ = nullptr;
+  kernels::Precision precision_ = kernels::Precision::F32;
+  std::unique_ptr<Tokenizer> tokenizer_;
+  std::int32_t mask_token_ = 0;
+  std::vector<std::uint8_t> fill_tokens_;
+  std::vector<std::uint8_t> generate_tokens_;
+};
+
+}  // namespace lacuna::engine

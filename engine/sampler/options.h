@@ -1,0 +1,42 @@
+// The options of Dream's sampler (`diffusion_generate` of DreamLM/Dream and apple/ml-diffucoder),
+// under their published names.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string_view>
+
+#include "support/result.h"
+
+namespace lacuna::engine {
+
+enum class Algorithm : std::uint8_t {
+  Origin,               // each masked position is committed with probability 1 - s/t
+  MaskgitPlus,          // highest probability of the drawn token first
+  TopkMargin,           // largest gap between the two best tokens first
+  Entropy,              // lowest entropy first
+  ConfidenceThreshold,  // Fast-dLLM's Dream variant: the quota's best, but only above `threshold`
+};
+
+// "origin", "maskgit_plus", "topk_margin", "entropy", "confidence_threshold".
+std::string_view name_of(Algorithm algorithm);
+Result<Algorithm> parse_algorithm(std::string_view name);
+
+struct SamplingOptions {
+  int steps = 64;
+  Algorithm algorithm = Algorithm::Entropy;
+  float temperature = 0;       // 0: the most probable token
+  std::optional<float> top_p;  // in (0, 1]; 1 is off
+  std::optional<int> top_k;    // at least 1
+  float alg_temp = 0;          // above 0: positions are drawn instead of taken best first
+  float eps = 1e-3F;           // the last time of the schedule
+  // Commits every position that is at least this sure, and at least one (Fast-dLLM); `steps` is
+  // then an upper bound. ConfidenceThreshold needs it and reads it in its own way.
+  std::optional<float> threshold;
+  std::uint64_t seed = 0;
+};
+
+// InvalidInput names the option and its bounds. NaN and infinities are refused.
+Result<void> check(const SamplingOptions& options);
+
+}  // namespace lacuna::engine
