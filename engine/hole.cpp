@@ -11,14 +11,12 @@ namespace {
 constexpr std::string_view kOpen = "\u27E6?";  // ⟦?
 constexpr std::string_view kClose = "\u27E7";  // ⟧
 
-// "LINE:COLUMN" as editors show it: from 1, columns in code points. Only errors need it, so the
-// text is searched each time.
+// "LINE:COLUMN". Only errors need it, so the text is searched each time.
 std::string place_of(std::string_view text, std::size_t offset) {
   const LineIndex lines(text);
   const std::size_t line = lines.line_of(offset);
-  const std::size_t begin = lines.line_begin(line);
   return std::to_string(line + 1) + ":" +
-         std::to_string(count_code_points(text.substr(begin, offset - begin)) + 1);
+         std::to_string(column_of(text, lines.line_begin(line), offset));
 }
 
 std::string_view trimmed(std::string_view text) {

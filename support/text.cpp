@@ -62,6 +62,12 @@ std::size_t count_code_points(std::string_view text) {
   return count;
 }
 
+std::size_t column_of(std::string_view text, std::size_t line_begin, std::size_t byte_offset) {
+  const bool marked = line_begin == 0 && text.substr(0, kByteOrderMark.size()) == kByteOrderMark;
+  const std::size_t begin = marked ? kByteOrderMark.size() : line_begin;
+  return byte_offset <= begin ? 1 : count_code_points(text.substr(begin, byte_offset - begin)) + 1;
+}
+
 LineIndex::LineIndex(std::string_view text) {
   starts_.push_back(0);
   for (std::size_t i = 0; i < text.size(); ++i) {

@@ -8,6 +8,8 @@
 
 namespace lacuna {
 
+inline constexpr std::string_view kByteOrderMark = "\xEF\xBB\xBF";
+
 // The number of bytes of the well-formed UTF-8 sequence at the start of `text` (1 to 4), or 0 if
 // there is none. Overlong forms, surrogates and values past U+10FFFF are not well formed.
 std::size_t utf8_sequence_length(std::string_view text);
@@ -20,6 +22,10 @@ std::string replace_invalid_utf8(std::string_view text);
 // How many code points a person would count: well-formed sequences, and each byte that is not part
 // of one.
 std::size_t count_code_points(std::string_view text);
+
+// The column of a byte in the line that begins at `line_begin`, as editors show it: from 1, in
+// code points. A byte order mark at the start of the text is not counted.
+std::size_t column_of(std::string_view text, std::size_t line_begin, std::size_t byte_offset);
 
 // Starts of lines. A line ends after "\n", "\r\n" or a lone "\r". Keeps no reference to the text.
 class LineIndex {

@@ -31,6 +31,13 @@ TEST(Utf8Test, CountsCodePointsAndStrayBytes) {
   EXPECT_EQ(count_code_points("a\xFF\xC3z"), 4U);
 }
 
+TEST(Utf8Test, CountsColumnsLikeAnEditor) {
+  EXPECT_EQ(column_of("ab\n\u00e9x", 3, 6), 3U);
+  EXPECT_EQ(column_of("ab", 0, 0), 1U);
+  EXPECT_EQ(column_of("\xEF\xBB\xBFxy", 0, 4), 2U);
+  EXPECT_EQ(column_of("\xEF\xBB\xBFxy", 0, 0), 1U);
+}
+
 TEST(LineIndexTest, KnowsAllThreeLineEnds) {
   const LineIndex lines("one\ntwo\r\n\rfour");
   ASSERT_EQ(lines.line_count(), 4U);
