@@ -2,15 +2,26 @@
 #pragma once
 
 #include <functional>
+#include <optional>
 #include <span>
 #include <stop_token>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "engine/denoiser.h"
 #include "engine/model.h"
 
 namespace lacuna::engine {
+
+struct ChatOptions {
+  std::string system = "You are a helpful assistant.";
+};
+
+// A prompt as tokens: in the model's chat format with `chat`, else the text itself, begun as our
+// own models are trained to see a file begin. Text never becomes control tokens.
+Result<std::vector<std::int32_t>> encode_prompt(const Model& model, std::string_view text,
+                                                const std::optional<ChatOptions>& chat);
 
 struct GenerateRequest {
   std::vector<std::int32_t> prompt;  // tokens; masks in it are filled too, as in the reference

@@ -21,7 +21,7 @@ struct InfillOptions {
   // one token a step.
   float steps_per_token = 1;
   int default_hole_tokens = 16;
-  int max_canvas = 0;  // tokens; 0: what the model was trained for (max_position_embeddings)
+  int max_canvas = 0;  // tokens; 0: max_position_embeddings, at most 2,048
   // Off: block cache with `refresh`. On: a full pass at every step and no token suppressed.
   bool exact = false;
   int refresh = 8;
@@ -43,7 +43,7 @@ struct InfillProgress {
   int masks_left;   // in this canvas
   int masks_total;  // in this canvas
   int canvas_idx;   // canvases are filled one after the other
-  int n_canvases;
+  int holes_done;   // holes of earlier canvases
   double seconds;  // of this step
 };
 

@@ -24,8 +24,8 @@ class Model {
   static Result<Model> load(const std::filesystem::path& folder, kernels::CpuContext& context,
                             const LoadOptions& options);
 
-  const ModelConfig& config() const { return config_; }
-  const GenerationDefaults& generation() const { return generation_; }
+  const ModelConfig& config() const { return checkpoint_.config(); }
+  const GenerationDefaults& generation() const { return checkpoint_.generation_defaults(); }
   const Transformer& transformer() const { return transformer_; }
   kernels::CpuContext& context() const { return *context_; }
   kernels::Precision precision() const { return precision_; }
@@ -41,10 +41,10 @@ class Model {
   const std::vector<std::uint8_t>& generate_tokens() const { return generate_tokens_; }
 
  private:
-  Model(ModelConfig config, GenerationDefaults generation, Transformer transformer);
+  Model(Checkpoint checkpoint, Transformer transformer);
+  void allow_tokens();
 
-  ModelConfig config_;
-  GenerationDefaults generation_;
+  Checkpoint checkpoint_;  // mapped as long as the transformer reads its embedding table
   Transformer transformer_;
   kernels::CpuContext* context_ = nullptr;
   kernels::Precision precision_ = kernels::Precision::F32;
@@ -53,5 +53,9 @@ class Model {
   std::vector<std::uint8_t> fill_tokens_;
   std::vector<std::uint8_t> generate_tokens_;
 };
+
+// The tokens that end a generated text: eos and pad of the config, and the chat formats' own ends
+// where the tokenizer has them. `tokenizer` may be null.
+std::vector<std::int32_t> text_end_tokens(const ModelConfig& config, const Tokenizer* tokenizer);
 
 }  // namespace lacuna::engine

@@ -19,10 +19,13 @@ namespace lacuna::engine {
 // at a time for each CpuContext.
 class Transformer {
  public:
-  // Copies the tensors of the checkpoint, which may be closed afterwards. `format` Bf16 halves
-  // the memory of float32 weights and rounds them; weights that are bf16 already stay exact.
-  static Result<Transformer> load(const Checkpoint& checkpoint, kernels::CpuContext& context,
-                                  kernels::WeightFormat format);
+  // Packs the tensors, all but the embedding table, which is read from `tensors` (a mapping of
+  // the checkpoint, usually) and must outlive this: a pass touches few of its rows, so the
+  // system may page the rest out. `format` Bf16 halves the memory of float32 weights and rounds
+  // them; weights that are bf16 already stay exact. The tensors must have the shapes that
+  // Checkpoint::open() has checked.
+  static Transformer load(const ModelConfig& config, const ModelTensors& tensors,
+                          kernels::CpuContext& context, kernels::WeightFormat format);
 
   Transformer(Transformer&&) noexcept;
   Transformer& operator=(Transformer&&) noexcept;

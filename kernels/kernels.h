@@ -42,6 +42,12 @@ struct RmsNorm {
 //   x: [M, k] with x_stride floats between rows.  y: [M, n].  w: n x k.  bias: [n] or null.
 // Each sum runs over k in the same order whatever M, the position of the row in x, or the number
 // of threads: a row's result is the same bits alone and among others.
+//
+// Precision F32 multiplies the weights as stored with x in float. Bf16 rounds x to bf16 and
+// multiplies bf16 pairs, with sums in float: about twice as fast. It needs Bf16 weights and
+// Isa::Avx512Bf16; without either it is computed as F32.
+enum class Precision : std::uint8_t { F32, Bf16 };
+
 struct Matmul {
   float* y;
   const float* x;
@@ -49,11 +55,13 @@ struct Matmul {
   const float* bias;
   int M;
   int x_stride;
-  bool accumulate;
+  bool accumulate = false;
+  Precision precision = Precision::F32;
 };
 
 // Keys and values of one layer for `capacity` positions. The order of the floats inside is the
-// backend's own; each array holds kv_floats(capacity, K, P) of them, aligned to 64 bytes.
+// backend's own (kernels/cpu/kv_layout.h); each array holds kv_floats(capacity, K, P) of them,
+// aligned to 64 bytes, and needs no initial content. P is even and at most 256.
 struct KvCacheView {
   float* keys;
   float* values;

@@ -1,6 +1,7 @@
 // ThreadPool: a fixed number of named threads that share the iterations of a loop.
 #pragma once
 
+#include <atomic>
 #include <condition_variable>
 #include <cstdint>
 #include <mutex>
@@ -23,9 +24,9 @@ class ThreadPool {
   int threads() const { return static_cast<int>(workers_.size()) + 1; }
 
   // Calls body(task, thread) once for every task in [0, n_tasks), on the pool's threads and the
-  // calling one, and returns when all are done. `thread` is in [0, threads()). Tasks are handed
-  // out in order, one at a time. Only one run() at a time; a body may not call run() itself and
-  // may not throw.
+  // calling one, and returns when all are done. `thread` is in [0, threads()), 0 is the caller.
+  // Tasks are handed out in order, one at a time. Only one run() at a time; a body may not call
+  // run() itself and may not throw. Allocates nothing.
   template <class Body>
   void run(int n_tasks, Body&& body) {
     using Plain = std::remove_reference_t<Body>;
@@ -37,11 +38,24 @@ class ThreadPool {
 
  private:
   struct ErasedBody {
-    void* object;
-    void (*call)(void* object, int task, int thread);
+    void* object = nullptr;
+    void (*call)(void* object, int task, int thread) = nullptr;
   };
 
   void run_erased(int n_tasks, ErasedBody body);
+  void work(int thread);
+
+  std::mutex mutex_;  // guards everything but next_task_ and workers_
+  std::condition_variable wake_;
+  std::condition_variable done_;
+  ErasedBody body_;
+  int n_tasks_ = 0;
+  std::uint64_t generation_ = 0;  // counts the runs, so that a worker joins each at most once
+  bool open_ = false;             // a worker may still join the current run
+  int active_ = 0;                // workers inside the current run
+  bool stop_ = false;
+  std::atomic<int> next_task_ = 0;
+  std::vector<std::thread> workers_;  // last: they use the members above
 };
 
 }  // namespace lacuna::kernels

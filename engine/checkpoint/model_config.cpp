@@ -1,0 +1,223 @@
+#include "engine/checkpoint/model_config.h"
+
+#include <algorithm>
+#include <array>
+#include <utility>
+
+#include <nlohmann/json.hpp>
+
+#include "engine/checkpoint/json_fields.h"
+#include "engine/checkpoint/quote.h"
+
+namespace lacuna::engine {
+namespace {
+
+using nlohmann::json;
+
+// Several times what any published model of this kind has, and small enough that the product of
+// any two sizes fits 40 bits.
+constexpr int kMaxVocabSize = 1 << 22;
+constexpr int kMaxHiddenSize = 1 << 16;
+constexpr int kMaxIntermediateSize = 1 << 19;
+constexpr int kMaxLayers = 1024;
+constexpr int kMaxHeads = 1024;
+constexpr int kMaxHeadSize = 256;
+constexpr int kMaxPositions = 1 << 24;
+constexpr std::size_t kMaxLanguages = 1024;
+
+constexpr std::array kDreamClasses = {"DreamModel", "DreamForCausalLM"};
+constexpr std::array kQwen2Classes = {"Qwen2ForCausalLM"};
+
+void unsupported(JsonFields& fields, const char* key, std::string_view rule) {
+  fields.refuse(key, rule, ErrorCode::InvalidInput);
+}
+
+// `architectures` may be absent. If it is there it must name a class that has a language-model
+// head: a Qwen2ForSequenceClassification has the same model_type.
+template <std::size_t N>
+void check_class(JsonFields& fields, const std::array<const char*, N>& known) {
+  const json* classes = fields.find("architectures");
+  if (classes == nullptr || (classes->is_array() && classes->empty())) return;
+  const json& first = classes->is_array() ? classes->front() : *classes;
+  const auto matches = [&](const char* name) { return first == name; };
+  if (std::any_of(known.begin(), known.end(), matches)) return;
+  const std::string shown =
+      first.is_string() ? quote(first.get_ref<const std::string&>()) : "no string";
+  fields.refuse(fail(ErrorCode::InvalidInput, "architectures names " + shown + "; for this " +
+                                                  "model_type " + known[0] + " is supported"));
+}
+
+Architecture read_architecture(JsonFields& fields) {
+  const std::string type = fields.optional_string("model_type").value_or("");
+  if (type == "Dream" || type == "dream") {
+    check_class(fields, kDreamClasses);
+    return Architecture::Dream;
+  }
+  if (type == "qwen2") {
+    check_class(fields, kQwen2Classes);
+    return Architecture::Qwen2;
+  }
+  if (type == "llada") {
+    unsupported(fields, "model_type", "LLaDA models are not supported yet");
+  } else {
+    unsupported(fields, "model_type", "Dream and qwen2 are supported");
+  }
+  return Architecture::Dream;
+}
+
+// Newer configs keep theta in rope_parameters and call the absence of scaling "default".
+float read_rope(JsonFields& fields) {
+  constexpr const char* kRule = "only RoPE without scaling is supported";
+  for (const char* key : {"rope_scaling", "rope_parameters"}) {
+    const json* rope = fields.find(key);
+    if (rope == nullptr) continue;
+    if (!rope->is_object()) {
+      fields.refuse(key, "it must be an object");
+      continue;
+    }
+    for (const char* type_key : {"rope_type", "type"}) {
+      const auto type = rope->find(type_key);
+      if (type == rope->end() || *type == "default") continue;
+      const std::string shown =
+          type->is_string() ? quote(type->get_ref<const std::string&>()) : std::string("no string");
+      fields.refuse(fail(ErrorCode::InvalidInput,
+                         std::string(key) + "." + type_key + " is " + shown + "; " + kRule));
+    }
+  }
+  constexpr double kMinTheta = 1;
+  constexpr double kMaxTheta = 1e12;
+  const json* parameters = fields.find("rope_parameters");
+  if (!fields.has("rope_theta") && parameters != nullptr && parameters->is_object()) {
+    JsonFields nested(*parameters, "rope_parameters.");
+    const double theta = nested.required_number("rope_theta", kMinTheta, kMaxTheta);
+    if (nested.error()) fields.refuse(*nested.error());
+    return static_cast<float>(theta);
+  }
+  return static_cast<float>(fields.required_number("rope_theta", kMinTheta, kMaxTheta));
+}
+
+void refuse_unsupported_features(JsonFields& fields) {
+  if (fields.bool_or("use_sliding_window", false)) {
+    unsupported(fields, "use_sliding_window", "sliding-window attention is not supported");
+  }
+  if (fields.bool_or("use_mrope", false)) {
+    unsupported(fields, "use_mrope", "multimodal RoPE is not supported");
+  }
+  if (fields.has("quantization_config")) {
+    unsupported(fields, "quantization_config", "only F32, F16 and BF16 weights are supported");
+  }
+  if (fields.optional_string("hidden_act").value_or("silu") != "silu") {
+    unsupported(fields, "hidden_act", "only 'silu' is supported");
+  }
+  if (const json* types = fields.find("layer_types")) {
+    const bool all_full =
+        types->is_array() && std::all_of(types->begin(), types->end(),
+                                         [](const json& type) { return type == "full_attention"; });
+    if (!all_full) unsupported(fields, "layer_types", "only 'full_attention' is supported");
+  }
+}
+
+void read_sizes(JsonFields& fields, ModelConfig& config) {
+  config.vocab_size = fields.required_int("vocab_size", 1, kMaxVocabSize);
+  config.hidden_size = fields.required_int("hidden_size", 1, kMaxHiddenSize);
+  config.intermediate_size = fields.required_int("intermediate_size", 1, kMaxIntermediateSize);
+  config.layers = fields.required_int("num_hidden_layers", 1, kMaxLayers);
+  config.heads = fields.required_int("num_attention_heads", 1, kMaxHeads);
+  config.kv_heads = fields.optional_int("num_key_value_heads", 1, kMaxHeads).value_or(config.heads);
+  config.max_positions = fields.required_int("max_position_embeddings", 1, kMaxPositions);
+
+  const std::string heads = std::to_string(config.heads);
+  if (config.heads % config.kv_heads != 0) {
+    fields.refuse("num_key_value_heads", "it must divide num_attention_heads, which is " + heads);
+  }
+  if (const auto head_size = fields.optional_int("head_dim", 2, kMaxHeadSize)) {
+    config.head_size = *head_size;
+    if (config.head_size % 2 != 0) fields.refuse("head_dim", "RoPE needs an even number");
+    if (config.heads * config.head_size > kMaxHiddenSize) {
+      fields.refuse("head_dim", "with num_attention_heads " + heads + " the product exceeds " +
+                                    std::to_string(kMaxHiddenSize));
+    }
+    return;
+  }
+  config.head_size = config.hidden_size / config.heads;
+  if (config.hidden_size % config.heads != 0) {
+    fields.refuse("hidden_size", "it must be a multiple of num_attention_heads, which is " + heads);
+  } else if (config.head_size % 2 != 0 || config.head_size > kMaxHeadSize) {
+    fields.refuse("hidden_size", "with num_attention_heads " + heads + " a head has " +
+                                     std::to_string(config.head_size) +
+                                     " numbers; it must be even and at most " +
+                                     std::to_string(kMaxHeadSize));
+  }
+}
+
+// A key that this version does not know is an error: the files of a newer format may need a
+// frame that this version would get wrong.
+std::optional<DocumentFormat> read_document_format(JsonFields& fields, int vocab_size) {
+  const json* value = fields.find("document_format");
+  if (value == nullptr) return {};
+  if (!value->is_object()) {
+    fields.refuse("document_format", "it must be an object");
+    return {};
+  }
+  JsonFields nested(*value, "document_format.");
+  DocumentFormat format;
+  format.begin = nested.token_id("begin", vocab_size);
+  format.end = nested.token_id("end", vocab_size);
+  format.any_language = nested.token_id("any_language", vocab_size);
+  for (const auto& [key, unused] : value->items()) {
+    if (key == "begin" || key == "end" || key == "any_language" || key == "languages") continue;
+    nested.refuse(fail(ErrorCode::InvalidInput, "document_format has the key " + quote(key) +
+                                                    ", which this version does not know"));
+  }
+  if (const json* languages = nested.find("languages")) {
+    if (!languages->is_object() || languages->size() > kMaxLanguages) {
+      nested.refuse("languages", "it must be an object of token ids");
+    } else {
+      JsonFields ids(*languages, "document_format.languages.");
+      for (const auto& [name, unused] : languages->items()) {
+        const auto id = ids.token_id(name.c_str(), vocab_size);
+        if (id) format.languages.emplace(name, *id);
+      }
+      if (ids.error()) nested.refuse(*ids.error());
+    }
+  }
+  if (nested.error()) fields.refuse(*nested.error());
+  return format;
+}
+
+void read_tokens(JsonFields& fields, ModelConfig& config) {
+  const auto id = [&](const char* key) { return fields.token_id(key, config.vocab_size); };
+  config.mask_token = id("mask_token_id");
+  config.pad_token = id("pad_token_id");
+  config.bos_token = id("bos_token_id");
+  config.eos_token = id("eos_token_id");
+  config.expand_token = id("expand_token_id");
+  config.delete_token = id("delete_token_id");
+  if (config.expand_token && !config.delete_token) config.delete_token = config.eos_token;
+  config.document_format = read_document_format(fields, config.vocab_size);
+}
+
+}  // namespace
+
+Result<ModelConfig> parse_model_config(std::string_view config_json) {
+  const Result<json> object = parse_json_object(config_json);
+  if (!object) return object.error();
+  JsonFields fields(*object);
+  ModelConfig config;
+  // What cannot run comes first: the sizes of an unknown kind of model have other names.
+  config.architecture = read_architecture(fields);
+  refuse_unsupported_features(fields);
+  read_sizes(fields, config);
+  constexpr double kMinEps = 1e-12;
+  constexpr double kMaxEps = 0.1;
+  config.rms_norm_eps =
+      static_cast<float>(fields.required_number("rms_norm_eps", kMinEps, kMaxEps));
+  config.rope_theta = read_rope(fields);
+  config.tied_embeddings = fields.bool_or("tie_word_embeddings", false);
+  config.shift_logits = fields.bool_or("logits_shift", true);
+  read_tokens(fields, config);
+  if (fields.error()) return *fields.error();
+  return config;
+}
+
+}  // namespace lacuna::engine

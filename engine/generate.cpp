@@ -1,0 +1,82 @@
+#include "engine/generate.h"
+
+#include <algorithm>
+
+#include "engine/tokenizer/chat_template.h"
+#include "engine/transformer_predictor.h"
+
+namespace lacuna::engine {
+
+Result<std::vector<std::int32_t>> encode_prompt(const Model& model, std::string_view text,
+                                                const std::optional<ChatOptions>& chat) {
+  if (model.tokenizer() == nullptr) {
+    return fail(ErrorCode::NotFound, "the model has no tokenizer; a text needs one");
+  }
+  if (chat) {
+    const std::vector<ChatMessage> messages = {{.role = "system", .content = chat->system},
+                                               {.role = "user", .content = std::string(text)}};
+    return encode_chat(*model.tokenizer(), messages);
+  }
+  std::vector<std::int32_t> tokens;
+  if (const auto& format = model.config().document_format) {
+    if (format->begin) tokens.push_back(*format->begin);
+    if (format->any_language) tokens.push_back(*format->any_language);
+  }
+  const std::vector<std::int32_t> encoded = model.tokenizer()->encode(text);
+  tokens.insert(tokens.end(), encoded.begin(), encoded.end());
+  return tokens;
+}
+
+Result<GenerateResult> generate(const Model& model, const GenerateRequest& request) {
+  const auto length = static_cast<long>(request.prompt.size()) + request.max_new_tokens;
+  if (request.max_new_tokens < 1) {
+    return fail(ErrorCode::InvalidInput, "max_new_tokens is " +
+                                             std::to_string(request.max_new_tokens) +
+                                             "; it must be at least 1");
+  }
+  if (length > model.config().max_positions) {
+    return fail(ErrorCode::InvalidInput,
+                "prompt and generation have " + std::to_string(length) +
+                    " tokens; the model has " + std::to_string(model.config().max_positions) +
+                    " positions");
+  }
+  DenoiseRequest denoising;
+  denoising.canvas = request.prompt;
+  denoising.mask_token = model.mask_token();
+  denoising.canvas.resize(static_cast<std::size_t>(length), model.mask_token());
+  denoising.sampling = request.sampling;
+  if (!request.exact) denoising.allowed = model.generate_tokens();
+  denoising.stop = request.stop;
+
+  GenerateResult result;
+  denoising.on_step = [&](const StepEvent& event) {
+    if (request.output_history) result.history.emplace_back(event.canvas.begin(), event.canvas.end());
+    if (request.on_step) request.on_step(event);
+  };
+  std::unique_ptr<CachePolicy> cache;
+  if (!request.exact) {
+    std::vector<std::int32_t> masked;
+    for (int i = 0; i < length; ++i) {
+      if (denoising.canvas[i] == model.mask_token()) masked.push_back(i);
+    }
+    cache = block_cache(static_cast<int>(length), masked, request.refresh);
+    denoising.cache = cache.get();
+  }
+
+  TransformerPredictor predictor(model.transformer(), model.context(), static_cast<int>(length),
+                                 model.precision());
+  Result<DenoiseResult> denoised = denoise(predictor, denoising);
+  if (!denoised) return denoised.error();
+  result.sequence = std::move(denoised->canvas);
+  result.steps_run = denoised->steps_run;
+  result.forward_passes = denoised->forward_passes;
+  if (model.tokenizer() != nullptr) {
+    const std::vector<std::int32_t> ends = text_end_tokens(model.config(), model.tokenizer());
+    const auto begin = result.sequence.begin() + static_cast<long>(request.prompt.size());
+    const auto end = std::find_first_of(begin, result.sequence.end(), ends.begin(), ends.end());
+    result.text = model.tokenizer()->decode({begin, end});
+  }
+  return result;
+}
+
+}  // namespace lacuna::engine

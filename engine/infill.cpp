@@ -1,0 +1,230 @@
+#include "engine/infill.h"
+
+#include <algorithm>
+#include <chrono>
+#include <cmath>
+#include <memory>
+
+#include "engine/canvas.h"
+#include "engine/transformer_predictor.h"
+#include "support/text.h"
+
+namespace lacuna::engine {
+namespace {
+
+using Clock = std::chrono::steady_clock;
+
+double seconds_since(Clock::time_point start) {
+  return std::chrono::duration<double>(Clock::now() - start).count();
+}
+
+// Published configs promise 32k and 131k positions; the models were trained on 2,048 or 4,096.
+constexpr int kTrainedContext = 2048;
+
+bool has_windows_line_ends(std::string_view text) {
+  std::size_t crlf = 0;
+  std::size_t lf = 0;
+  for (std::size_t at = text.find('\n'); at != std::string_view::npos; at = text.find('\n', at + 1)) {
+    (at > 0 && text[at - 1] == '\r' ? crlf : lf) += 1;
+  }
+  return crlf > lf;
+}
+
+// The finished text of a hole: models write "\n", whatever the file has.
+std::string with_line_ends(std::string_view fill, bool windows) {
+  std::string out;
+  for (const char c : fill) {
+    if (c == '\n' && windows) out += '\r';
+    out += c;
+  }
+  return out;
+}
+
+// One canvas while it denoises: what became of each of its positions.
+class CanvasRun {
+ public:
+  CanvasRun(const Model& model, const InfillRequest& request, Canvas canvas, int canvas_idx,
+            InfillResult& result)
+      : model_(model),
+        request_(request),
+        canvas_(std::move(canvas)),
+        canvas_idx_(canvas_idx),
+        result_(result),
+        probability_(canvas_.tokens.size()) {
+    for (const CanvasHole& hole : canvas_.holes) masks_total_ += hole.length;
+  }
+
+  Result<void> run() {
+    const InfillOptions& options = request_.options;
+    TransformerPredictor predictor(model_.transformer(), model_.context(),
+                                   static_cast<int>(canvas_.tokens.size()), model_.precision());
+    DenoiseRequest denoising;
+    denoising.canvas = canvas_.tokens;
+    denoising.mask_token = model_.mask_token();
+    denoising.sampling = options.sampling;
+    if (options.steps_per_token > 0) {
+      const float steps = std::ceil(static_cast<float>(masks_total_) * options.steps_per_token);
+      denoising.sampling.steps = std::max(1, static_cast<int>(steps));
+    }
+    if (!options.exact) denoising.allowed = model_.fill_tokens();
+    const std::unique_ptr<CachePolicy> cache = make_cache();
+    denoising.cache = cache.get();
+    denoising.constraint = request_.constraint;
+    denoising.stop = request_.stop;
+    denoising.on_step = [this](const StepEvent& event) { on_step(event); };
+
+    Result<DenoiseResult> denoised = denoise(predictor, denoising);
+    if (!denoised) return denoised.error();
+    canvas_.tokens = std::move(denoised->canvas);
+    result_.canvases += 1;
+    result_.canvas_tokens += static_cast<int>(canvas_.tokens.size());
+    result_.steps += denoised->steps_run;
+    result_.forward_passes += denoised->forward_passes;
+    return {};
+  }
+
+  // The fills of this canvas's holes, in order.
+  std::vector<HoleFill> fills(bool windows_line_ends) const {
+    std::vector<HoleFill> fills;
+    for (const CanvasHole& hole : canvas_.holes) {
+      HoleFill fill;
+      fill.canvas_tokens = hole.length;
+      std::vector<std::int32_t> tokens;
+      double sum = 0;
+      for (int i = hole.begin; i < hole.begin + hole.length; ++i) {
+        const std::int32_t token = canvas_.tokens[i];
+        if (token == model_.mask_token()) {
+          ++fill.masks_left;
+          continue;
+        }
+        sum += probability_[i];
+        if (token != model_.config().delete_token) tokens.push_back(token);
+      }
+      const int committed = hole.length - fill.masks_left;
+      fill.mean_probability = committed == 0 ? 0 : static_cast<float>(sum / committed);
+      // Tokens of byte pieces can be cut anywhere; a file gets whole characters.
+      fill.text = with_line_ends(replace_invalid_utf8(model_.tokenizer()->decode(tokens)),
+                                 windows_line_ends);
+      fills.push_back(std::move(fill));
+    }
+    return fills;
+  }
+
+ private:
+  std::unique_ptr<CachePolicy> make_cache() const {
+    const int size = static_cast<int>(canvas_.tokens.size());
+    if (request_.options.exact) return exact_cache(size);
+    std::vector<std::int32_t> masked;
+    for (const CanvasHole& hole : canvas_.holes) {
+      for (int i = 0; i < hole.length; ++i) masked.push_back(hole.begin + i);
+    }
+    return block_cache(size, masked, request_.options.refresh);
+  }
+
+  std::string text_of(std::int32_t token) const {
+    if (token == model_.config().delete_token) return {};
+    return model_.tokenizer()->decode({&token, 1});
+  }
+
+  void on_step(const StepEvent& event) {
+    for (const Candidate& commit : event.commits) {
+      probability_[commit.position] = commit.probability;
+      const auto after = std::upper_bound(
+          canvas_.holes.begin(), canvas_.holes.end(), commit.position,
+          [](int position, const CanvasHole& hole) { return position < hole.begin; });
+      const CanvasHole& hole = *(after - 1);
+      result_.commits.push_back({.step = event.step,
+                                 .hole = hole.hole_idx,
+                                 .offset_in_hole = commit.position - hole.begin,
+                                 .text = text_of(commit.token),
+                                 .probability = commit.probability});
+    }
+    if (request_.on_step) report(event);
+  }
+
+  void report(const StepEvent& event) const {
+    std::vector<int> holes;
+    std::vector<std::vector<HoleToken>> tokens;
+    for (const CanvasHole& hole : canvas_.holes) {
+      holes.push_back(hole.hole_idx);
+      std::vector<HoleToken>& row = tokens.emplace_back();
+      for (int i = hole.begin; i < hole.begin + hole.length; ++i) {
+        const bool masked = event.canvas[i] == model_.mask_token();
+        row.push_back({.masked = masked,
+                       .text = masked ? std::string() : text_of(event.canvas[i]),
+                       .probability = masked ? 0 : probability_[i]});
+      }
+    }
+    request_.on_step({.holes = holes,
+                      .tokens = tokens,
+                      .step = event.step,
+                      .steps = event.steps,
+                      .masks_left = event.masks_left,
+                      .masks_total = masks_total_,
+                      .canvas_idx = canvas_idx_,
+                      .holes_done = static_cast<int>(result_.fills.size()),
+                      .seconds = event.seconds});
+  }
+
+  const Model& model_;
+  const InfillRequest& request_;
+  Canvas canvas_;
+  int canvas_idx_;
+  InfillResult& result_;
+  std::vector<float> probability_;  // of each committed position
+  int masks_total_ = 0;
+};
+
+int canvas_limit(const Model& model, const InfillOptions& options) {
+  const int trained = std::min(model.config().max_positions, kTrainedContext);
+  return options.max_canvas == 0 ? trained
+                                 : std::min(options.max_canvas, model.config().max_positions);
+}
+
+}  // namespace
+
+Result<InfillResult> infill(const Model& model, const InfillRequest& request) {
+  if (request.holes.empty()) return fail(ErrorCode::InvalidInput, "there is no hole to fill");
+  const bool windows_line_ends = has_windows_line_ends(request.text);
+  InfillResult result;
+  std::vector<std::string> filled;
+  while (filled.size() < request.holes.size()) {
+    const Clock::time_point start = Clock::now();
+    Result<Canvas> canvas =
+        build_canvas(model, {.text = request.text,
+                             .holes = request.holes,
+                             .filled = filled,
+                             .language = request.language,
+                             .line_comment = request.line_comment,
+                             .default_hole_tokens = request.options.default_hole_tokens,
+                             .max_tokens = canvas_limit(model, request.options)});
+    if (!canvas) return canvas.error();
+    result.tokenize_seconds += seconds_since(start);
+
+    const Clock::time_point denoise_start = Clock::now();
+    CanvasRun run(model, request, std::move(*canvas), result.canvases, result);
+    const Result<void> done = run.run();
+    if (!done) return done.error();
+    result.denoise_seconds += seconds_since(denoise_start);
+    for (HoleFill& fill : run.fills(windows_line_ends)) {
+      filled.push_back(fill.text);
+      result.fills.push_back(std::move(fill));
+    }
+  }
+  return result;
+}
+
+std::string splice(std::string_view text, std::span<const Hole> holes,
+                   std::span<const HoleFill> fills) {
+  std::string out;
+  std::size_t at = 0;
+  for (std::size_t i = 0; i < holes.size(); ++i) {
+    out += text.substr(at, holes[i].begin - at);
+    out += fills[i].text;
+    at = holes[i].end;
+  }
+  out += text.substr(at);
+  return out;
+}
+
+}  // namespace lacuna::engine

@@ -1,0 +1,89 @@
+#include "engine/model.h"
+
+#include <algorithm>
+#include <array>
+#include <utility>
+
+namespace lacuna::engine {
+namespace {
+
+// Tokens that end a text in the chat formats of the supported models; eos and pad come from the
+// config.
+constexpr std::array<std::string_view, 3> kTextEnds = {"<|im_end|>", "<|dlm_pad|>",
+                                                       "<|endoftext|>"};
+// How models without mask_token_id in config.json spell their mask (Open-dCoder, Dream).
+constexpr std::array<std::string_view, 3> kMaskSpellings = {"<|mask|>", "<M>", "<mask>"};
+
+Result<std::int32_t> find_mask_token(const ModelConfig& config, const Tokenizer* tokenizer) {
+  if (config.mask_token) return *config.mask_token;
+  if (tokenizer != nullptr) {
+    for (const std::string_view spelling : kMaskSpellings) {
+      const std::optional<std::int32_t> id = tokenizer->find(spelling);
+      if (id && *id < config.vocab_size) return *id;
+    }
+  }
+  return fail(ErrorCode::Corrupt,
+              "the model has no mask token: config.json has no mask_token_id and the tokenizer "
+              "none of <|mask|>, <M>, <mask>; this is not a masked-diffusion model");
+}
+
+}  // namespace
+
+std::vector<std::int32_t> text_end_tokens(const ModelConfig& config, const Tokenizer* tokenizer) {
+  std::vector<std::int32_t> ends;
+  if (config.eos_token) ends.push_back(*config.eos_token);
+  if (config.pad_token) ends.push_back(*config.pad_token);
+  for (const std::string_view spelling : kTextEnds) {
+    const auto id = tokenizer == nullptr ? std::nullopt : tokenizer->find(spelling);
+    if (id && *id < config.vocab_size) ends.push_back(*id);
+  }
+  return ends;
+}
+
+Model::Model(Checkpoint checkpoint, Transformer transformer)
+    : checkpoint_(std::move(checkpoint)), transformer_(std::move(transformer)) {}
+
+void Model::allow_tokens() {
+  const auto V = static_cast<std::size_t>(config().vocab_size);
+  fill_tokens_.assign(V, 0);
+  // Without a tokenizer nothing is known of the rows but the mask.
+  const std::int32_t size = tokenizer_ ? tokenizer_->size() : config().vocab_size;
+  for (std::int32_t id = 0; id < std::min(size, config().vocab_size); ++id) {
+    fill_tokens_[id] = tokenizer_ && tokenizer_->is_control(id) ? 0 : 1;
+  }
+  fill_tokens_[mask_token_] = 0;
+  if (config().delete_token) fill_tokens_[*config().delete_token] = 1;
+
+  generate_tokens_ = fill_tokens_;
+  for (const std::int32_t id : text_end_tokens(config(), tokenizer_.get())) {
+    generate_tokens_[id] = 1;
+  }
+  generate_tokens_[mask_token_] = 0;
+}
+
+Result<Model> Model::load(const std::filesystem::path& folder, kernels::CpuContext& context,
+                          const LoadOptions& options) {
+  Result<Checkpoint> checkpoint = Checkpoint::open(folder);
+  if (!checkpoint) return checkpoint.error();
+  std::unique_ptr<Tokenizer> tokenizer;
+  Result<std::unique_ptr<Tokenizer>> found = load_tokenizer(folder);
+  if (found) {
+    tokenizer = std::move(*found);
+  } else if (options.needs_tokenizer || found.error().code != ErrorCode::NotFound) {
+    return found.error();
+  }
+  const Result<std::int32_t> mask = find_mask_token(checkpoint->config(), tokenizer.get());
+  if (!mask) return mask.error();
+
+  Transformer transformer =
+      Transformer::load(checkpoint->config(), checkpoint->tensors(), context, options.format);
+  Model model(std::move(*checkpoint), std::move(transformer));
+  model.context_ = &context;
+  model.precision_ = options.precision;
+  model.tokenizer_ = std::move(tokenizer);
+  model.mask_token_ = *mask;
+  model.allow_tokens();
+  return model;
+}
+
+}  // namespace lacuna::engine

@@ -1,0 +1,94 @@
+#include <algorithm>
+
+#include "kernels/cpu/isa_kernels.h"
+#include "kernels/cpu/kv_layout.h"
+#include "kernels/kernels.h"
+
+namespace lacuna::kernels {
+namespace {
+
+constexpr std::size_t size(int n) { return static_cast<std::size_t>(n); }
+
+// Rows of q that one task takes: their scores should stay in the second-level cache.
+int rows_per_task(int T) { return std::clamp(64 * 1024 / std::max(T, 1) / 6 * 6, 6, 48); }
+
+// One head of the rows [first, first + rows).
+struct Head {
+  const Attention& op;
+  const IsaKernels& kernels;
+  int head;
+  int first;
+  int rows;
+  float* scores;  // [rows, scores_stride]
+  std::size_t scores_stride;
+  float* out;  // [rows, kPanel]
+
+  int kv_head() const { return head / (op.H / op.cache.K); }
+  std::size_t row_stride() const { return size(op.H) * size(op.cache.P); }
+  std::size_t offset() const { return size(first) * row_stride() + size(head) * size(op.cache.P); }
+
+  void compute_scores() const {
+    for (int block = 0; block * kPanel < op.T; ++block)
+      for (int r = 0; r < rows; r += kernels.max_rows)
+        kernels.tile_f32({.a = op.q + offset() + size(r) * row_stride(),
+                          .a_stride = row_stride(),
+                          .b = key_block(op.cache, kv_head(), block),
+                          .k = op.cache.P,
+                          .c = scores + size(r) * scores_stride + size(block * kPanel),
+                          .c_stride = scores_stride,
+                          .rows = std::min(kernels.max_rows, rows - r),
+                          .accumulate = false});
+  }
+
+  // Leaves the sum of the exponentials of row r in sums[r].
+  void compute_exponentials(float* sums) const {
+    for (int r = 0; r < rows; ++r)
+      sums[r] = kernels.exp_scores(scores + size(r) * scores_stride, op.scale, op.T);
+  }
+
+  void mix_values(const float* sums) const {
+    for (int begin = 0; begin < op.cache.P; begin += kPanel) {
+      for (int r = 0; r < rows; r += kernels.max_rows)
+        kernels.tile_f32({.a = scores + size(r) * scores_stride,
+                          .a_stride = scores_stride,
+                          .b = value_panel(op.cache, kv_head(), begin / kPanel),
+                          .k = op.T,
+                          .c = out + size(r) * kPanel,
+                          .c_stride = kPanel,
+                          .rows = std::min(kernels.max_rows, rows - r),
+                          .accumulate = false});
+      const int count = std::min(kPanel, op.cache.P - begin);
+      for (int r = 0; r < rows; ++r) {
+        float* y = op.y + offset() + size(r) * row_stride() + size(begin);
+        const float scale = 1.0F / sums[r];
+        for (int p = 0; p < count; ++p) y[p] = out[size(r) * kPanel + size(p)] * scale;
+      }
+    }
+  }
+};
+
+}  // namespace
+
+void attention(CpuContext& context, const Attention& op) {
+  const int rows = rows_per_task(op.T);
+  const int blocks = (op.M + rows - 1) / rows;
+  const std::size_t scores_stride = panels_of(op.T) * kPanel;
+  context.pool().run(op.H * blocks, [&](int task, int thread) {
+    float* scratch = context.scratch(thread, size(rows) * (scores_stride + kPanel + 1));
+    const int first = task % blocks * rows;
+    const Head head = {.op = op,
+                       .kernels = context.kernels(),
+                       .head = task / blocks,
+                       .first = first,
+                       .rows = std::min(rows, op.M - first),
+                       .scores = scratch,
+                       .scores_stride = scores_stride,
+                       .out = scratch + size(rows) * scores_stride};
+    float* sums = head.out + size(rows) * kPanel;
+    head.compute_scores();
+    head.compute_exponentials(sums);
+    head.mix_values(sums);
+  });
+}
+
+}  // namespace lacuna::kernels

@@ -1,0 +1,60 @@
+// The inner loops that exist once for each instruction set. Everything else in kernels/cpu is
+// written once and calls these through the table of its CpuContext.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+
+#include "kernels/cpu/context.h"
+
+namespace lacuna::kernels {
+
+// Columns of a panel: 4 AVX512 registers, so that a tile of 6 rows uses 24 accumulators.
+constexpr int kPanel = 64;
+
+// c[r, n] (+)= sum_k a[r, k] * b[k, n] for r in [0, rows), n in [0, kPanel). Every sum runs over
+// k in increasing order with one accumulator, whatever `rows` is; with `accumulate` it continues
+// from c, so a long k may be cut into pieces without changing a bit.
+template <class A, class B>
+struct Tile {
+  const A* a;
+  std::size_t a_stride;  // elements between rows
+  const B* b;            // [k, kPanel], or for bf16 [ceil(k / 2), kPanel, 2]
+  int k;
+  float* c;
+  std::size_t c_stride;
+  int rows;  // in [1, max_rows]
+  bool accumulate;
+};
+
+using TileF32 = Tile<float, float>;
+using TileBf16 = Tile<float, std::uint16_t>;
+// Activations in pairs (k, k + 1) like the weights; `k` counts pairs and `b` holds pairs.
+using TileBf16Pairs = Tile<std::uint32_t, std::uint32_t>;
+
+struct IsaKernels {
+  int max_rows;
+  void (*tile_f32)(const TileF32& tile);
+  void (*tile_bf16)(const TileBf16& tile);             // exact products, sums in float
+  void (*tile_bf16_pairs)(const TileBf16Pairs& tile);  // null where the CPU has no such products
+
+  // y = x rounded to bf16
+  void (*round_to_bf16)(std::uint16_t* y, const float* x, int n);
+
+  float (*sum_of_squares)(const float* x, int n);
+  // y = x * scale * weight; y may be x.
+  void (*scale_and_weight)(float* y, const float* x, const float* weight, float scale, int n);
+  // y = silu(gate) * up
+  void (*silu_product)(float* y, const float* gate, const float* up, int n);
+  // x = exp(scale * x - max(scale * x)); returns their sum.
+  float (*exp_scores)(float* x, float scale, int n);
+  // y = exp(x), as used by the two above. Less than 2 units in the last place from the truth.
+  void (*exp)(float* y, const float* x, int n);
+};
+
+// `isa` must be one that this CPU has.
+const IsaKernels& isa_kernels(Isa isa);
+
+extern const IsaKernels kScalarKernels;
+
+}  // namespace lacuna::kernels

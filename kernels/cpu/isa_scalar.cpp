@@ -1,0 +1,85 @@
+// The inner loops in plain C++: what the other instruction sets are tested against, and what a
+// CPU without AVX2 runs.
+#include <algorithm>
+#include <cmath>
+#include <limits>
+
+#include "kernels/cpu/isa_kernels.h"
+#include "kernels/dtype.h"
+
+namespace lacuna::kernels {
+namespace {
+
+// One row at a time, so that a row's result cannot depend on the others.
+template <class TileType, class MultiplyAdd>
+void for_each_row(const TileType& tile, MultiplyAdd&& multiply_add) {
+  for (int r = 0; r < tile.rows; ++r) {
+    const auto* a = tile.a + static_cast<std::size_t>(r) * tile.a_stride;
+    float* c = tile.c + static_cast<std::size_t>(r) * tile.c_stride;
+    if (!tile.accumulate) std::fill_n(c, kPanel, 0.0F);
+    multiply_add(a, c);
+  }
+}
+
+void tile_f32(const TileF32& tile) {
+  for_each_row(tile, [&](const float* a, float* c) {
+    for (int k = 0; k < tile.k; ++k) {
+      const float* b = tile.b + static_cast<std::size_t>(k) * kPanel;
+      for (int n = 0; n < kPanel; ++n) c[n] += a[k] * b[n];
+    }
+  });
+}
+
+void tile_bf16(const TileBf16& tile) {
+  for_each_row(tile, [&](const float* a, float* c) {
+    for (int k = 0; k < tile.k; ++k) {
+      const std::uint16_t* b = tile.b + static_cast<std::size_t>(k / 2) * kPanel * 2 + k % 2;
+      for (int n = 0; n < kPanel; ++n) c[n] += a[k] * bf16_to_f32(b[n * 2]);
+    }
+  });
+}
+
+void round_to_bf16(std::uint16_t* y, const float* x, int n) {
+  for (int i = 0; i < n; ++i) y[i] = f32_to_bf16(x[i]);
+}
+
+float sum_of_squares(const float* x, int n) {
+  float sum = 0;
+  for (int i = 0; i < n; ++i) sum += x[i] * x[i];
+  return sum;
+}
+
+void scale_and_weight(float* y, const float* x, const float* weight, float scale, int n) {
+  for (int i = 0; i < n; ++i) y[i] = x[i] * scale * weight[i];
+}
+
+void silu_product(float* y, const float* gate, const float* up, int n) {
+  for (int i = 0; i < n; ++i) y[i] = gate[i] / (1 + std::exp(-gate[i])) * up[i];
+}
+
+float exp_scores(float* x, float scale, int n) {
+  float largest = -std::numeric_limits<float>::infinity();
+  for (int i = 0; i < n; ++i) largest = std::max(largest, x[i] * scale);
+  float sum = 0;
+  for (int i = 0; i < n; ++i) sum += x[i] = std::exp(x[i] * scale - largest);
+  return sum;
+}
+
+void exp_array(float* y, const float* x, int n) {
+  for (int i = 0; i < n; ++i) y[i] = std::exp(x[i]);
+}
+
+}  // namespace
+
+const IsaKernels kScalarKernels = {.max_rows = 6,
+                                   .tile_f32 = tile_f32,
+                                   .tile_bf16 = tile_bf16,
+                                   .tile_bf16_pairs = nullptr,
+                                   .round_to_bf16 = round_to_bf16,
+                                   .sum_of_squares = sum_of_squares,
+                                   .scale_and_weight = scale_and_weight,
+                                   .silu_product = silu_product,
+                                   .exp_scores = exp_scores,
+                                   .exp = exp_array};
+
+}  // namespace lacuna::kernels

@@ -1,0 +1,34 @@
+// Where the floats of a KvCacheView are.
+//
+// Keys:   [K][ceil(capacity / 64)][P][64], the last index being the position within the block.
+// Values: [K][ceil(P / 64)][capacity][64], the last index being the element of the head.
+// Both are panels in the sense of IsaKernels, so attention is two matrix products without
+// repacking: scores = q keys^T takes a block of keys as its b, scores values a panel of values.
+#pragma once
+
+#include <cstddef>
+
+#include "kernels/cpu/isa_kernels.h"
+#include "kernels/kernels.h"
+
+namespace lacuna::kernels {
+
+constexpr std::size_t panels_of(int n) {
+  return (static_cast<std::size_t>(n) + kPanel - 1) / kPanel;
+}
+
+// The block [P][64] with the keys of positions [64 block, 64 block + 64) of a key head.
+inline float* key_block(const KvCacheView& cache, int head, int block) {
+  const std::size_t blocks =
+      static_cast<std::size_t>(head) * panels_of(cache.capacity) + static_cast<std::size_t>(block);
+  return cache.keys + blocks * static_cast<std::size_t>(cache.P) * kPanel;
+}
+
+// The panel [capacity][64] with the elements [64 panel, 64 panel + 64) of a value head.
+inline float* value_panel(const KvCacheView& cache, int head, int panel) {
+  const std::size_t panels =
+      static_cast<std::size_t>(head) * panels_of(cache.P) + static_cast<std::size_t>(panel);
+  return cache.values + panels * static_cast<std::size_t>(cache.capacity) * kPanel;
+}
+
+}  // namespace lacuna::kernels

@@ -1,0 +1,121 @@
+#include "kernels/cpu/packed_matrix.h"
+
+#include <algorithm>
+#include <bit>
+#include <cstring>
+
+#include "kernels/cpu/context.h"
+#include "kernels/cpu/isa_kernels.h"
+
+namespace lacuna::kernels {
+namespace {
+
+// Words of k that are transposed at a time: one cache line of each of the 64 rows, so that the
+// lines read stay in the first-level cache until they are used up.
+constexpr int kBlock = 16;
+
+float load(const std::byte* row, int k, DType type) {
+  if (type == DType::F32) {
+    float value = 0;
+    std::memcpy(&value, row + static_cast<std::size_t>(k) * 4, 4);
+    return value;
+  }
+  std::uint16_t bits = 0;
+  std::memcpy(&bits, row + static_cast<std::size_t>(k) * 2, 2);
+  return type == DType::BF16 ? bf16_to_f32(bits) : f16_to_f32(bits);
+}
+
+template <DType kType>
+std::uint32_t load_f32_word(const std::byte* row, int word, int /*k*/) {
+  return std::bit_cast<std::uint32_t>(load(row, word, kType));
+}
+
+template <DType kType>
+std::uint32_t load_bf16_word(const std::byte* row, int word, int k) {
+  const int even = 2 * word;
+  const std::uint32_t low = f32_to_bf16(load(row, even, kType));
+  const std::uint32_t high = even + 1 < k ? f32_to_bf16(load(row, even + 1, kType)) : 0;
+  return low | high << 16;
+}
+
+using LoadWord = std::uint32_t (*)(const std::byte* row, int word, int k);
+
+// Writes `rows` consecutive rows of one source into the columns of a panel at `to`.
+template <LoadWord kLoad>
+void pack_rows(std::uint32_t* to, const std::byte* from, std::size_t row_bytes, int rows, int k,
+               int words) {
+  for (int begin = 0; begin < words; begin += kBlock) {
+    const int end = std::min(begin + kBlock, words);
+    for (int r = 0; r < rows; ++r) {
+      const std::byte* row = from + static_cast<std::size_t>(r) * row_bytes;
+      for (int word = begin; word < end; ++word)
+        to[static_cast<std::size_t>(word) * kPanel + static_cast<std::size_t>(r)] =
+            kLoad(row, word, k);
+    }
+  }
+}
+
+using PackRows = decltype(&pack_rows<load_f32_word<DType::F32>>);
+
+PackRows pack_rows_for(DType type, WeightFormat format) {
+  const bool f32 = format == WeightFormat::F32;
+  switch (type) {
+    case DType::F32:
+      return f32 ? pack_rows<load_f32_word<DType::F32>> : pack_rows<load_bf16_word<DType::F32>>;
+    case DType::F16:
+      return f32 ? pack_rows<load_f32_word<DType::F16>> : pack_rows<load_bf16_word<DType::F16>>;
+    case DType::BF16:
+      return f32 ? pack_rows<load_f32_word<DType::BF16>> : pack_rows<load_bf16_word<DType::BF16>>;
+  }
+  return nullptr;
+}
+
+int words_of(int k, WeightFormat format) { return format == WeightFormat::F32 ? k : (k + 1) / 2; }
+
+// Fills the panel whose first output is `first`; columns beyond the last source become zero.
+void pack_panel(std::uint32_t* panel, std::span<const MatrixSource> sources, int first, int k,
+                WeightFormat format) {
+  const int words = words_of(k, format);
+  int source_begin = 0;  // output number of the source's first row
+  int filled = 0;        // columns of this panel
+  for (const MatrixSource& source : sources) {
+    const int begin = std::max(first + filled, source_begin);
+    const int end = std::min(first + kPanel, source_begin + source.rows);
+    if (begin < end) {
+      const std::size_t row_bytes = static_cast<std::size_t>(k) * size_of(source.type);
+      const auto* from = static_cast<const std::byte*>(source.data) +
+                         static_cast<std::size_t>(begin - source_begin) * row_bytes;
+      pack_rows_for(source.type, format)(panel + filled, from, row_bytes, end - begin, k, words);
+      filled += end - begin;
+    }
+    source_begin += source.rows;
+  }
+  if (filled == kPanel) return;
+  for (int word = 0; word < words; ++word)
+    std::fill(panel + static_cast<std::size_t>(word) * kPanel + filled,
+              panel + static_cast<std::size_t>(word + 1) * kPanel, 0U);
+}
+
+}  // namespace
+
+std::size_t PackedMatrix::panel_words() const {
+  return static_cast<std::size_t>(words_of(k_, format_)) * kPanel;
+}
+
+PackedMatrix PackedMatrix::pack(CpuContext& context, std::span<const MatrixSource> sources, int k,
+                                WeightFormat format) {
+  PackedMatrix matrix;
+  for (const MatrixSource& source : sources) matrix.n_ += source.rows;
+  matrix.k_ = k;
+  matrix.format_ = format;
+  const int panels = (matrix.n_ + kPanel - 1) / kPanel;
+  const std::size_t panel_words = matrix.panel_words();
+  matrix.memory_ = AlignedBuffer(index(panels) * panel_words * sizeof(std::uint32_t));
+  context.pool().run(panels, [&](int panel, int /*thread*/) {
+    pack_panel(matrix.memory_.as<std::uint32_t>() + index(panel) * panel_words, sources,
+               panel * kPanel, k, format);
+  });
+  return matrix;
+}
+
+}  // namespace lacuna::kernels

@@ -1,0 +1,245 @@
+#include "kernels/cpu/aligned_buffer.h"
+#include "kernels/kernels.h"
+#include "tests/kernels/kernels_testing.h"
+
+namespace lacuna::kernels {
+namespace {
+
+using testing::all_near;
+using testing::isas;
+using testing::numbers;
+using testing::product;
+using testing::same_bits;
+
+struct Shape {
+  int M;
+  int H;
+  int K;
+  int P;
+  int T;
+  int capacity;
+};
+
+std::string describe(const char* op, Isa isa, const Shape& s) {
+  return std::string(op) + " " + std::string(name_of(isa)) + " M=" + std::to_string(s.M) +
+         " H=" + std::to_string(s.H) + " K=" + std::to_string(s.K) + " P=" + std::to_string(s.P) +
+         " T=" + std::to_string(s.T);
+}
+
+// A cache, full of NaN at first: nothing may be read before it is stored.
+struct Cache {
+  AlignedBuffer keys;
+  AlignedBuffer values;
+  KvCacheView view{};
+
+  explicit Cache(const Shape& s)
+      : keys(kv_floats(s.capacity, s.K, s.P) * sizeof(float)),
+        values(kv_floats(s.capacity, s.K, s.P) * sizeof(float)),
+        view{.keys = keys.as<float>(),
+             .values = values.as<float>(),
+             .capacity = s.capacity,
+             .K = s.K,
+             .P = s.P} {
+    std::fill_n(view.keys, kv_floats(s.capacity, s.K, s.P), NAN);
+    std::fill_n(view.values, kv_floats(s.capacity, s.K, s.P), NAN);
+  }
+};
+
+struct Angles {
+  std::vector<float> cos;
+  std::vector<float> sin;
+
+  explicit Angles(const Shape& s) {
+    for (int t = 0; t < s.capacity; ++t)
+      for (int i = 0; i < s.P / 2; ++i) {
+        const double angle = t * std::pow(10000.0, -2.0 * i / s.P);
+        cos.push_back(static_cast<float>(std::cos(angle)));
+        sin.push_back(static_cast<float>(std::sin(angle)));
+      }
+  }
+};
+
+std::vector<std::int32_t> range(int first, int last) {
+  std::vector<std::int32_t> result;
+  for (int t = first; t < last; ++t) result.push_back(t);
+  return result;
+}
+
+// Stores rows of qkv at their positions; returns q.
+std::vector<float> store(CpuContext& context, const Cache& cache, const Shape& s, const float* qkv,
+                         const std::vector<std::int32_t>& positions) {
+  const Angles angles(s);
+  const int M = static_cast<int>(positions.size());
+  std::vector<float> q(product(M, s.H * s.P));
+  rope_store(context, {.q = q.data(),
+                       .cache = cache.view,
+                       .qkv = qkv,
+                       .positions = positions.data(),
+                       .cos = angles.cos.data(),
+                       .sin = angles.sin.data(),
+                       .M = M,
+                       .H = s.H});
+  return q;
+}
+
+// The definition of RoPE: one head of one row, rotated to position t.
+std::vector<float> rotated(const float* x, const Shape& s, int t) {
+  const Angles angles(s);
+  std::vector<float> y(static_cast<std::size_t>(s.P));
+  const std::size_t half = y.size() / 2;
+  for (std::size_t i = 0; i < half; ++i) {
+    const float c = angles.cos[product(t, s.P / 2) + i];
+    const float n = angles.sin[product(t, s.P / 2) + i];
+    y[i] = x[i] * c - x[i + half] * n;
+    y[i + half] = x[i + half] * c + x[i] * n;
+  }
+  return y;
+}
+
+// The definition of attention, in double, with the keys and values of `qkv` rows 0 to T - 1.
+std::vector<float> expected(const std::vector<float>& q, const std::vector<float>& qkv,
+                            const Shape& s, float scale) {
+  const int width = (s.H + 2 * s.K) * s.P;
+  std::vector<std::vector<float>> keys;
+  for (int t = 0; t < s.T; ++t)
+    for (int g = 0; g < s.K; ++g)
+      keys.push_back(rotated(qkv.data() + product(t, width) + product(s.H + g, s.P), s, t));
+  std::vector<float> y(product(s.M, s.H * s.P));
+  for (int m = 0; m < s.M; ++m)
+    for (int h = 0; h < s.H; ++h) {
+      const std::size_t row = product(m, s.H * s.P) + product(h, s.P);
+      const int g = h / (s.H / s.K);
+      std::vector<double> weights;
+      double largest = -INFINITY;
+      for (int t = 0; t < s.T; ++t) {
+        double dot = 0;
+        for (int p = 0; p < s.P; ++p)
+          dot += static_cast<double>(q[row + p]) * keys[product(t, s.K) + g][p];
+        weights.push_back(scale * dot);
+        largest = std::max(largest, weights.back());
+      }
+      double sum = 0;
+      for (double& weight : weights) sum += weight = std::exp(weight - largest);
+      for (int p = 0; p < s.P; ++p) {
+        double mixed = 0;
+        for (int t = 0; t < s.T; ++t)
+          mixed += weights[t] / sum * qkv[product(t, width) + product(s.H + s.K + g, s.P) + p];
+        y[row + p] = static_cast<float>(mixed);
+      }
+    }
+  return y;
+}
+
+std::vector<float> run(CpuContext& context, const Cache& cache, const float* q, const Shape& s,
+                       float scale) {
+  std::vector<float> y(product(s.M, s.H * s.P), -77.0F);
+  attention(
+      context,
+      {.y = y.data(), .q = q, .cache = cache.view, .M = s.M, .H = s.H, .T = s.T, .scale = scale});
+  return y;
+}
+
+void check_attention(const Shape& s) {
+  const float scale = 3.0F / std::sqrt(static_cast<float>(s.P));
+  const std::vector<float> qkv = numbers(product(s.T, (s.H + 2 * s.K) * s.P), 4);
+  for (const Isa isa : isas()) {
+    CpuContext context(isa, 2);
+    const Cache cache(s);
+    const std::vector<float> q = store(context, cache, s, qkv.data(), range(0, s.T));
+    EXPECT_TRUE(all_near(describe("attention", isa, s), run(context, cache, q.data(), s, scale),
+                         expected(q, qkv, s, scale), 1e-5F));
+  }
+}
+
+TEST(RopeStoreTest, RotatesQueries) {
+  for (const int P : {2, 6, 16, 64, 70, 256}) {
+    const Shape s{.M = 3, .H = 2, .K = 1, .P = P, .T = 3, .capacity = 130};
+    const std::vector<std::int32_t> positions{129, 0, 64};
+    const std::vector<float> qkv = numbers(product(3, 4 * P), 5);
+    for (const Isa isa : isas()) {
+      CpuContext context(isa, 2);
+      const Cache cache(s);
+      const std::vector<float> q = store(context, cache, s, qkv.data(), positions);
+      for (int m = 0; m < 3; ++m)
+        for (int h = 0; h < 2; ++h) {
+          const std::size_t at = product(m, 2 * P) + product(h, P);
+          EXPECT_TRUE(all_near(describe("rope", isa, s), {q.begin() + at, q.begin() + at + P},
+                               rotated(qkv.data() + product(m, 4 * P) + product(h, P), s,
+                                       positions[static_cast<std::size_t>(m)]),
+                               1e-6F));
+        }
+    }
+  }
+}
+
+TEST(AttentionTest, MixesValuesByTheSoftmaxOfScores) {
+  check_attention({.M = 1, .H = 1, .K = 1, .P = 2, .T = 1, .capacity = 1});
+  check_attention({.M = 3, .H = 2, .K = 1, .P = 16, .T = 5, .capacity = 7});
+  check_attention({.M = 31, .H = 4, .K = 2, .P = 32, .T = 63, .capacity = 64});
+  check_attention({.M = 64, .H = 2, .K = 2, .P = 64, .T = 64, .capacity = 65});
+  check_attention({.M = 65, .H = 3, .K = 1, .P = 64, .T = 65, .capacity = 300});
+  check_attention({.M = 9, .H = 2, .K = 1, .P = 80, .T = 257, .capacity = 257});
+  check_attention({.M = 13, .H = 1, .K = 1, .P = 128, .T = 130, .capacity = 130});
+  check_attention({.M = 2, .H = 1, .K = 1, .P = 256, .T = 33, .capacity = 33});
+}
+
+TEST(AttentionTest, TakesMoreRowsAndPositionsThanOneTaskDoes) {
+  check_attention({.M = 200, .H = 1, .K = 1, .P = 4, .T = 3001, .capacity = 3001});
+}
+
+TEST(AttentionTest, GivesARowTheSameBitsWhateverItsNeighboursAndThreads) {
+  const Shape s{.M = 70, .H = 4, .K = 2, .P = 32, .T = 70, .capacity = 70};
+  const std::vector<float> qkv = numbers(product(s.T, 8 * 32), 6);
+  for (const Isa isa : isas()) {
+    CpuContext context(isa, 2);
+    CpuContext alone(isa, 1);
+    const Cache cache(s);
+    const std::vector<float> q = store(context, cache, s, qkv.data(), range(0, s.T));
+    const std::vector<float> want = run(context, cache, q.data(), s, 0.3F);
+    for (int M = 1; M <= 70; ++M)
+      for (const int first : {0, 70 - M}) {
+        Shape part = s;
+        part.M = M;
+        const std::size_t at = product(first, s.H * s.P);
+        EXPECT_TRUE(
+            same_bits(describe("attention", isa, part),
+                      run(M % 2 == 0 ? alone : context, cache, q.data() + at, part, 0.3F).data(),
+                      want.data() + at, product(M, s.H * s.P)));
+      }
+  }
+}
+
+// What a cache does: old positions stay, some are replaced, and only T of them count.
+TEST(AttentionTest, UsesTheLatestKeysAndValuesOfEachPosition) {
+  const Shape s{.M = 70, .H = 2, .K = 1, .P = 16, .T = 70, .capacity = 100};
+  const int width = 4 * 16;
+  const std::vector<float> old = numbers(product(100, width), 7);
+  std::vector<float> current = numbers(product(70, width), 8);
+  for (const Isa isa : isas()) {
+    CpuContext context(isa, 2);
+    const Cache cache(s);
+    store(context, cache, s, old.data(), range(0, 100));
+    store(context, cache, s, current.data() + product(40, width), range(40, 70));
+    store(context, cache, s, current.data(), range(0, 40));
+    const Cache fresh(s);
+    const std::vector<float> q = store(context, fresh, s, current.data(), range(0, 70));
+    EXPECT_TRUE(same_bits(describe("attention", isa, s),
+                          run(context, cache, q.data(), s, 0.5F).data(),
+                          run(context, fresh, q.data(), s, 0.5F).data(), product(70, 32)));
+  }
+}
+
+TEST(AttentionTest, SurvivesScoresFarApart) {
+  const Shape s{.M = 20, .H = 1, .K = 1, .P = 16, .T = 20, .capacity = 20};
+  const std::vector<float> qkv = numbers(product(s.T, 48), 10);
+  for (const Isa isa : isas()) {
+    CpuContext context(isa, 1);
+    const Cache cache(s);
+    const std::vector<float> q = store(context, cache, s, qkv.data(), range(0, s.T));
+    EXPECT_TRUE(all_near(describe("attention", isa, s), run(context, cache, q.data(), s, 1000.0F),
+                         expected(q, qkv, s, 1000.0F), 1e-3F));
+  }
+}
+
+}  // namespace
+}  // namespace lacuna::kernels
