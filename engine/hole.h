@@ -19,14 +19,15 @@ struct Hole {
   std::string hint;           // what should stand here, in words; may be empty
 };
 
-// The markers in a text: `⟦?⟧`, `⟦?: hint⟧`, `⟦?N⟧` with a length in tokens. The hole spans the
-// marker itself. InvalidInput, with line and column, for a marker that is not closed on its line
-// or whose length is not a number in [1, max_tokens]. Text like `⟦x⟧` is not a marker.
+// The markers in a text: `⟦?⟧`, `⟦?: hint⟧`, `⟦?N⟧` with a length in tokens, `⟦?N: hint⟧`. The hole
+// spans the marker itself. InvalidInput, with line and column, for a marker that is not closed on
+// its line (and before the next one) or whose length is not a number in [1, max_tokens]. Text like
+// `⟦x⟧` is not a marker.
 Result<std::vector<Hole>> find_markers(std::string_view text, int max_tokens);
 
 // Checks holes that came from outside and sorts them by place. InvalidInput for holes past the
-// end of the text, overlapping ones, an end before its begin, a border inside a UTF-8 sequence
-// or between the bytes of a CRLF.
+// end of the text, overlapping ones (two insertions at one place count as such), an end before its
+// begin, a border inside a UTF-8 sequence or between the bytes of a CRLF. Holes may touch.
 Result<void> check_and_sort(std::string_view text, std::vector<Hole>& holes);
 
 }  // namespace lacuna::engine

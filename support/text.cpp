@@ -54,6 +54,14 @@ std::string replace_invalid_utf8(std::string_view text) {
   return valid;
 }
 
+std::size_t count_code_points(std::string_view text) {
+  std::size_t count = 0;
+  for (; !text.empty(); ++count) {
+    text.remove_prefix(std::max<std::size_t>(1, utf8_sequence_length(text)));
+  }
+  return count;
+}
+
 LineIndex::LineIndex(std::string_view text) {
   starts_.push_back(0);
   for (std::size_t i = 0; i < text.size(); ++i) {

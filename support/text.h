@@ -17,6 +17,10 @@ bool is_valid_utf8(std::string_view text);
 // `text` with every byte that is not part of a well-formed sequence replaced by U+FFFD.
 std::string replace_invalid_utf8(std::string_view text);
 
+// How many code points a person would count: well-formed sequences, and each byte that is not part
+// of one.
+std::size_t count_code_points(std::string_view text);
+
 // Starts of lines. A line ends after "\n", "\r\n" or a lone "\r". Keeps no reference to the text.
 class LineIndex {
  public:

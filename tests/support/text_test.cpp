@@ -10,9 +10,9 @@ TEST(Utf8Test, AcceptsEveryLengthAndRefusesWhatTheStandardRefuses) {
   EXPECT_EQ(utf8_sequence_length("\u00e9"), 2U);
   EXPECT_EQ(utf8_sequence_length("\u20ac"), 3U);
   EXPECT_EQ(utf8_sequence_length("\U0001F600"), 4U);
-  for (const char* bad : {"\x80", "\xC0\x80", "\xC1\xBF", "\xE0\x80\x80", "\xED\xA0\x80",
-                          "\xF0\x80\x80\x80", "\xF4\x90\x80\x80", "\xF5\x80\x80\x80", "\xFF",
-                          "\xC3", "\xE2\x82", "\xF0\x9F\x98"}) {
+  for (const char* bad :
+       {"\x80", "\xC0\x80", "\xC1\xBF", "\xE0\x80\x80", "\xED\xA0\x80", "\xF0\x80\x80\x80",
+        "\xF4\x90\x80\x80", "\xF5\x80\x80\x80", "\xFF", "\xC3", "\xE2\x82", "\xF0\x9F\x98"}) {
     EXPECT_EQ(utf8_sequence_length(bad), 0U) << bad;
   }
   EXPECT_EQ(utf8_sequence_length(""), 0U);
@@ -22,6 +22,13 @@ TEST(Utf8Test, ReplacesEachByteThatDoesNotBelong) {
   EXPECT_EQ(replace_invalid_utf8("a\xFF\xC3z"), "a\uFFFD\uFFFDz");
   EXPECT_TRUE(is_valid_utf8("na\u00efve"));
   EXPECT_FALSE(is_valid_utf8("na\xEFve"));
+}
+
+TEST(Utf8Test, CountsCodePointsAndStrayBytes) {
+  EXPECT_EQ(count_code_points(""), 0U);
+  EXPECT_EQ(count_code_points("na\u00efve"), 5U);
+  EXPECT_EQ(count_code_points("\U0001F600\u20ac"), 2U);
+  EXPECT_EQ(count_code_points("a\xFF\xC3z"), 4U);
 }
 
 TEST(LineIndexTest, KnowsAllThreeLineEnds) {

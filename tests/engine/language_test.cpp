@@ -1,0 +1,72 @@
+#include "engine/language.h"
+
+#include <set>
+
+#include <gtest/gtest.h>
+
+namespace lacuna::engine {
+namespace {
+
+std::string_view of_file(std::string_view path, std::string_view text = "") {
+  const Language* found = language_of_file(path, text);
+  return found == nullptr ? "none" : found->name;
+}
+
+std::string_view named(std::string_view name) {
+  const Language* found = language_named(name);
+  return found == nullptr ? "none" : found->name;
+}
+
+TEST(LanguageTest, GoesByExtension) {
+  EXPECT_EQ(of_file("a/b.c/x.py"), "python");
+  EXPECT_EQ(of_file("x.c"), "c");
+  EXPECT_EQ(of_file("x.h"), "c");
+  EXPECT_EQ(of_file("x.HPP"), "cpp");
+  EXPECT_EQ(of_file("x.test.tsx"), "typescript");
+  EXPECT_EQ(of_file("x.mjs"), "javascript");
+  EXPECT_EQ(of_file("lru.go"), "go");
+  EXPECT_EQ(of_file("matrix.rs"), "rust");
+  EXPECT_EQ(of_file("Main.java"), "java");
+  EXPECT_EQ(of_file("x.yml"), "yaml");
+  EXPECT_EQ(of_file("x.unknown"), "none");
+  EXPECT_EQ(of_file("a.py/x"), "none");
+  EXPECT_EQ(of_file(""), "none");
+}
+
+TEST(LanguageTest, GoesByFileName) {
+  EXPECT_EQ(of_file("src/CMakeLists.txt"), "cmake");
+  EXPECT_EQ(of_file("Makefile"), "make");
+  EXPECT_EQ(of_file("Dockerfile"), "dockerfile");
+}
+
+TEST(LanguageTest, GoesByFirstLine) {
+  EXPECT_EQ(of_file("run", "#!/usr/bin/python3\nx"), "python");
+  EXPECT_EQ(of_file("run", "#!/usr/bin/env -S A=1 python3.11 -u"), "python");
+  EXPECT_EQ(of_file("run", "#! /bin/sh -e\r\n"), "bash");
+  EXPECT_EQ(of_file("run", "#!/usr/bin/env node"), "javascript");
+  EXPECT_EQ(of_file("run", "#!/bin/unknown\npython"), "none");
+  EXPECT_EQ(of_file("run", "#!"), "none");
+  EXPECT_EQ(of_file("run", "\n#!/bin/sh"), "none");
+  EXPECT_EQ(of_file("run.go", "#!/bin/sh"), "go");
+}
+
+TEST(LanguageTest, KnowsAliases) {
+  EXPECT_EQ(named("python"), "python");
+  EXPECT_EQ(named("C++"), "cpp");
+  EXPECT_EQ(named("JS"), "javascript");
+  EXPECT_EQ(named("golang"), "go");
+  EXPECT_EQ(named("klingon"), "none");
+  EXPECT_EQ(named(""), "none");
+}
+
+TEST(LanguageTest, NamesEveryLanguageOnceAndKnowsItsComment) {
+  std::set<std::string_view> names;
+  for (const Language& language : languages()) names.insert(language.name);
+  EXPECT_EQ(names.size(), languages().size());
+  EXPECT_EQ(language_named("python")->line_comment, "#");
+  EXPECT_EQ(language_named("lua")->line_comment, "--");
+  EXPECT_EQ(language_named("json")->line_comment, "");
+}
+
+}  // namespace
+}  // namespace lacuna::engine
