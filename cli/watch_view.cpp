@@ -112,6 +112,11 @@ std::string speed_of(const ProgressState& progress) {
   return fixed(tokens_done(progress) / progress.seconds, 1) + " tokens/s";
 }
 
+std::string holes_of(const ProgressState& progress) {
+  return std::to_string(progress.holes_done) + " of " + std::to_string(progress.n_holes) +
+         " holes done";
+}
+
 }  // namespace
 
 std::vector<std::string> draw_watch(const WatchState& state, const Viewport& viewport) {
@@ -141,10 +146,7 @@ std::string draw_progress(const ProgressState& progress, const Viewport& viewpor
   std::vector<std::string> parts = {
       "step " + std::to_string(progress.step) + "/" + std::to_string(progress.steps),
       std::to_string(progress.masks_left) + " tokens left", speed_of(progress)};
-  if (progress.n_canvases > 1) {
-    parts.push_back("part " + std::to_string(progress.canvas_idx + 1) + "/" +
-                    std::to_string(progress.n_canvases));
-  }
+  if (progress.n_holes > 0) parts.push_back(holes_of(progress));
   int used = bar;
   for (const std::string& part : parts) {
     if (part.empty()) continue;
@@ -157,10 +159,7 @@ std::string draw_progress(const ProgressState& progress, const Viewport& viewpor
 
 std::string log_progress(const ProgressState& progress) {
   std::string line = "step " + std::to_string(progress.step) + "/" + std::to_string(progress.steps);
-  if (progress.n_canvases > 1) {
-    line = "part " + std::to_string(progress.canvas_idx + 1) + "/" +
-           std::to_string(progress.n_canvases) + ", " + line;
-  }
+  if (progress.n_holes > 0) line = holes_of(progress) + ", " + line;
   line += ": " + std::to_string(tokens_done(progress)) + " of " +
           std::to_string(progress.masks_total) + " tokens";
   const std::string speed = speed_of(progress);

@@ -24,9 +24,10 @@ struct ProgressState {
   int steps = 0;
   int masks_left = 0;
   int masks_total = 0;
-  int canvas_idx = 0;
-  int n_canvases = 1;
-  double seconds = 0;  // since the first step began
+  // Large files take several canvases, each with steps of its own.
+  int holes_done = 0;  // in earlier canvases
+  int n_holes = 0;     // of the whole file; 0 shows nothing about them
+  double seconds = 0;  // of the steps of this canvas
 };
 
 struct WatchState {
