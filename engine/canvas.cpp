@@ -134,8 +134,8 @@ Frame frame_of(const Model& model, std::string_view language) {
   const DocumentFormat& format = *config.document_format;
   const auto named = format.languages.find(std::string(language));
   return {.begin = format.begin,
-          .language = named != format.languages.end() ? std::optional(named->second)
-                                                      : format.any_language,
+          .language =
+              named != format.languages.end() ? std::optional(named->second) : format.any_language,
           .end = format.end};
 }
 
@@ -153,8 +153,8 @@ Result<Group> group_holes(const Model& model, const CanvasSource& source, int ro
   if (group.size > room) {
     return fail(ErrorCode::InvalidInput,
                 "a hole of " + std::to_string(group.size) + " tokens does not fit the canvas of " +
-                    std::to_string(source.max_tokens) + " tokens with text around it; the limit is " +
-                    std::to_string(room));
+                    std::to_string(source.max_tokens) +
+                    " tokens with text around it; the limit is " + std::to_string(room));
   }
   const int limit = source.max_tokens * 3 / 4;
   for (int next = group.end; next < static_cast<int>(source.holes.size()); ++next) {
@@ -182,8 +182,7 @@ void append_holes(const Model& model, const CanvasSource& source, const Group& g
     const int length = hole_tokens(source, i);
     canvas.holes.push_back(
         {.hole_idx = i, .begin = static_cast<int>(canvas.tokens.size()), .length = length});
-    canvas.tokens.insert(canvas.tokens.end(), static_cast<std::size_t>(length),
-                         model.mask_token());
+    canvas.tokens.insert(canvas.tokens.end(), static_cast<std::size_t>(length), model.mask_token());
   }
 }
 

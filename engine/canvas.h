@@ -24,10 +24,10 @@ struct Canvas {
 
 struct CanvasSource {
   std::string_view text;
-  std::span<const Hole> holes;               // sorted, not overlapping
-  std::span<const std::string> filled;       // the fills of the first filled.size() holes
-  std::string_view language;                 // "python", ...; may be empty
-  std::string_view line_comment;             // how hints are written; empty: "#"
+  std::span<const Hole> holes;          // sorted, not overlapping
+  std::span<const std::string> filled;  // the fills of the first filled.size() holes
+  std::string_view language;            // "python", ...; may be empty
+  std::string_view line_comment;        // how hints are written; empty: "#"
   int default_hole_tokens;
   int max_tokens;  // of the canvas
 };

@@ -18,13 +18,13 @@ namespace lacuna::engine {
 
 // What one step did. Spans are valid during the call only.
 struct StepEvent {
-  int step;                                 // from 0
-  int steps;                                // as asked for
-  std::span<const std::int32_t> canvas;     // after the step
-  std::span<const Candidate> commits;       // in the order in which they were accepted
-  std::span<const Candidate> candidates;    // every position that was masked before the step
+  int step;                               // from 0
+  int steps;                              // as asked for
+  std::span<const std::int32_t> canvas;   // after the step
+  std::span<const Candidate> commits;     // in the order in which they were accepted
+  std::span<const Candidate> candidates;  // every position that was masked before the step
   int masks_left;
-  int rows_computed;                        // canvas size at a full pass
+  int rows_computed;  // canvas size at a full pass
   double seconds;
 };
 

@@ -30,15 +30,14 @@ Result<std::vector<std::int32_t>> encode_prompt(const Model& model, std::string_
 Result<GenerateResult> generate(const Model& model, const GenerateRequest& request) {
   const auto length = static_cast<long>(request.prompt.size()) + request.max_new_tokens;
   if (request.max_new_tokens < 1) {
-    return fail(ErrorCode::InvalidInput, "max_new_tokens is " +
-                                             std::to_string(request.max_new_tokens) +
-                                             "; it must be at least 1");
+    return fail(
+        ErrorCode::InvalidInput,
+        "max_new_tokens is " + std::to_string(request.max_new_tokens) + "; it must be at least 1");
   }
   if (length > model.config().max_positions) {
     return fail(ErrorCode::InvalidInput,
-                "prompt and generation have " + std::to_string(length) +
-                    " tokens; the model has " + std::to_string(model.config().max_positions) +
-                    " positions");
+                "prompt and generation have " + std::to_string(length) + " tokens; the model has " +
+                    std::to_string(model.config().max_positions) + " positions");
   }
   DenoiseRequest denoising;
   denoising.canvas = request.prompt;
@@ -50,7 +49,8 @@ Result<GenerateResult> generate(const Model& model, const GenerateRequest& reque
 
   GenerateResult result;
   denoising.on_step = [&](const StepEvent& event) {
-    if (request.output_history) result.history.emplace_back(event.canvas.begin(), event.canvas.end());
+    if (request.output_history)
+      result.history.emplace_back(event.canvas.begin(), event.canvas.end());
     if (request.on_step) request.on_step(event);
   };
   std::unique_ptr<CachePolicy> cache;

@@ -24,7 +24,8 @@ constexpr int kTrainedContext = 2048;
 bool has_windows_line_ends(std::string_view text) {
   std::size_t crlf = 0;
   std::size_t lf = 0;
-  for (std::size_t at = text.find('\n'); at != std::string_view::npos; at = text.find('\n', at + 1)) {
+  for (std::size_t at = text.find('\n'); at != std::string_view::npos;
+       at = text.find('\n', at + 1)) {
     (at > 0 && text[at - 1] == '\r' ? crlf : lf) += 1;
   }
   return crlf > lf;

@@ -44,7 +44,7 @@ struct InfillProgress {
   int masks_total;  // in this canvas
   int canvas_idx;   // canvases are filled one after the other
   int holes_done;   // holes of earlier canvases
-  double seconds;  // of this step
+  double seconds;   // of this step
 };
 
 struct InfillRequest {
@@ -68,9 +68,9 @@ struct ReportedCommit {
 };
 
 struct HoleFill {
-  std::string text;      // what replaces the hole's bytes, with the line ends of the file
+  std::string text;  // what replaces the hole's bytes, with the line ends of the file
   int canvas_tokens = 0;
-  int masks_left = 0;    // above 0: the hole could not be finished
+  int masks_left = 0;          // above 0: the hole could not be finished
   float mean_probability = 0;  // of its committed tokens
 };
 

@@ -112,15 +112,15 @@ Transformer Transformer::load(const ModelConfig& config, const ModelTensors& ten
   weights->embedding = tensors.embedding;
   weights->layers.reserve(tensors.layers.size());
   for (const LayerTensors& layer : tensors.layers) {
-    weights->layers.push_back(
-        {.input_norm = floats({layer.input_norm}),
-         .qkv = pack(context, format, {layer.q, layer.k, layer.v}),
-         .qkv_bias = config.qkv_bias ? floats({layer.q_bias, layer.k_bias, layer.v_bias})
-                                     : std::vector<float>{},
-         .o = pack(context, format, {layer.o}),
-         .post_norm = floats({layer.post_norm}),
-         .gate_up = pack(context, format, {layer.gate, layer.up}),
-         .down = pack(context, format, {layer.down})});
+    weights->layers.push_back({.input_norm = floats({layer.input_norm}),
+                               .qkv = pack(context, format, {layer.q, layer.k, layer.v}),
+                               .qkv_bias = config.qkv_bias
+                                               ? floats({layer.q_bias, layer.k_bias, layer.v_bias})
+                                               : std::vector<float>{},
+                               .o = pack(context, format, {layer.o}),
+                               .post_norm = floats({layer.post_norm}),
+                               .gate_up = pack(context, format, {layer.gate, layer.up}),
+                               .down = pack(context, format, {layer.down})});
   }
   weights->norm = floats({tensors.norm});
   weights->head = pack(context, format, {tensors.lm_head});
@@ -133,17 +133,17 @@ struct ForwardPass::Buffers {
   int capacity;
   kernels::Precision precision;
 
-  std::vector<float> cos, sin;                  // [capacity, P/2]
+  std::vector<float> cos, sin;                       // [capacity, P/2]
   std::vector<kernels::AlignedBuffer> keys, values;  // for each layer, kv_floats each
-  std::vector<std::int32_t> ids;                // [capacity] tokens of the computed rows
-  std::vector<float> x;                         // [capacity, D] residual stream, of computed rows
-  std::vector<float> q;                         // [capacity, H P]
-  std::vector<float> norm;                      // [chunk, D]
-  std::vector<float> qkv;                       // [chunk, (H + 2 K) P]
-  std::vector<float> attention;                 // [chunk, H P]
-  std::vector<float> gate_up;                   // [chunk, 2 F]
-  std::vector<float> activated;                 // [chunk, F]
-  std::vector<float> hidden;                    // [capacity, D] final norm of the wanted rows
+  std::vector<std::int32_t> ids;                     // [capacity] tokens of the computed rows
+  std::vector<float> x;          // [capacity, D] residual stream, of computed rows
+  std::vector<float> q;          // [capacity, H P]
+  std::vector<float> norm;       // [chunk, D]
+  std::vector<float> qkv;        // [chunk, (H + 2 K) P]
+  std::vector<float> attention;  // [chunk, H P]
+  std::vector<float> gate_up;    // [chunk, 2 F]
+  std::vector<float> activated;  // [chunk, F]
+  std::vector<float> hidden;     // [capacity, D] final norm of the wanted rows
   int n_hidden = 0;
 
   void project_qkv(int layer_idx, std::span<const std::int32_t> rows);

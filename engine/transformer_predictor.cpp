@@ -50,8 +50,7 @@ void TransformerPredictor::run(std::span<const std::int32_t> canvas,
   pass_.run(canvas, rows, wanted_);
 }
 
-void TransformerPredictor::predict(const PredictRequest& request,
-                                   std::span<Candidate> candidates) {
+void TransformerPredictor::predict(const PredictRequest& request, std::span<Candidate> candidates) {
   run(request.canvas, request.rows, request.masked);
   const auto V = static_cast<std::size_t>(transformer_->config().vocab_size);
   const int n_wanted = static_cast<int>(wanted_.size());

@@ -32,11 +32,11 @@ class TransformerPredictor : public Predictor {
   kernels::CpuContext* context_;
   const Transformer* transformer_;
   ForwardPass pass_;
-  int chunk_;                                // rows of logits_
-  std::vector<std::int32_t> wanted_;         // network rows of the last pass, increasing, distinct
-  std::vector<std::int32_t> wanted_of_;      // for each predicted position: index into wanted_
-  std::vector<float> logits_;                // [chunk_, V]
-  std::vector<DrawScratch> scratch_;         // one for each thread
+  int chunk_;                            // rows of logits_
+  std::vector<std::int32_t> wanted_;     // network rows of the last pass, increasing, distinct
+  std::vector<std::int32_t> wanted_of_;  // for each predicted position: index into wanted_
+  std::vector<float> logits_;            // [chunk_, V]
+  std::vector<DrawScratch> scratch_;     // one for each thread
 };
 
 }  // namespace lacuna::engine

@@ -1,13 +1,12 @@
 #include "support/file.h"
 
+#include <cerrno>
+#include <cstdlib>
 #include <fcntl.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
-#include <unistd.h>
-
-#include <cerrno>
-#include <cstdlib>
 #include <system_error>
+#include <unistd.h>
 #include <utility>
 #include <vector>
 
@@ -43,7 +42,7 @@ Result<RegularFile> open_regular(const std::filesystem::path& path) {
   if (fd.get() < 0) {
     return fail(ErrorCode::NotFound, "cannot open " + path.string() + ": " + why(errno));
   }
-  struct stat status {};
+  struct stat status{};
   if (::fstat(fd.get(), &status) != 0) {
     return fail(ErrorCode::NotFound, "cannot read " + path.string() + ": " + why(errno));
   }
@@ -120,7 +119,7 @@ Result<void> write_file(const std::filesystem::path& path, std::string_view cont
   std::error_code ignored;
   std::filesystem::path target = std::filesystem::canonical(path, ignored);
   if (ignored) target = path;  // a new file
-  struct stat old {};
+  struct stat old{};
   const bool exists = ::stat(target.c_str(), &old) == 0;
   // rename() needs no permission on the file itself; do not replace what may not be written.
   if (exists && ::access(target.c_str(), W_OK) != 0) {
@@ -130,7 +129,8 @@ Result<void> write_file(const std::filesystem::path& path, std::string_view cont
   std::string temporary = target.string() + ".XXXXXX";
   const Fd fd(::mkostemp(temporary.data(), O_CLOEXEC));
   if (fd.get() < 0) {
-    return fail(ErrorCode::InvalidInput, "cannot write beside " + path.string() + ": " + why(errno));
+    return fail(ErrorCode::InvalidInput,
+                "cannot write beside " + path.string() + ": " + why(errno));
   }
   const mode_t mode = exists ? old.st_mode & 07777 : 0644;
   if (!write_all(fd.get(), content) || ::fchmod(fd.get(), mode) != 0 || ::fsync(fd.get()) != 0 ||

@@ -29,14 +29,14 @@ struct Head {
 
   void compute_scores() const {
     for (int block = 0; block * kPanel < op.T; ++block)
-      for (int r = 0; r < rows; r += kernels.max_rows)
+      for (int r = 0; r < rows; r += kTileRows)
         kernels.tile_f32({.a = op.q + offset() + size(r) * row_stride(),
                           .a_stride = row_stride(),
                           .b = key_block(op.cache, kv_head(), block),
                           .k = op.cache.P,
                           .c = scores + size(r) * scores_stride + size(block * kPanel),
                           .c_stride = scores_stride,
-                          .rows = std::min(kernels.max_rows, rows - r),
+                          .rows = std::min(kTileRows, rows - r),
                           .accumulate = false});
   }
 
@@ -48,20 +48,19 @@ struct Head {
 
   void mix_values(const float* sums) const {
     for (int begin = 0; begin < op.cache.P; begin += kPanel) {
-      for (int r = 0; r < rows; r += kernels.max_rows)
+      for (int r = 0; r < rows; r += kTileRows)
         kernels.tile_f32({.a = scores + size(r) * scores_stride,
                           .a_stride = scores_stride,
                           .b = value_panel(op.cache, kv_head(), begin / kPanel),
                           .k = op.T,
                           .c = out + size(r) * kPanel,
                           .c_stride = kPanel,
-                          .rows = std::min(kernels.max_rows, rows - r),
+                          .rows = std::min(kTileRows, rows - r),
                           .accumulate = false});
       const int count = std::min(kPanel, op.cache.P - begin);
       for (int r = 0; r < rows; ++r) {
         float* y = op.y + offset() + size(r) * row_stride() + size(begin);
-        const float scale = 1.0F / sums[r];
-        for (int p = 0; p < count; ++p) y[p] = out[size(r) * kPanel + size(p)] * scale;
+        kernels.scale(y, out + size(r) * kPanel, 1.0F / sums[r], count);
       }
     }
   }

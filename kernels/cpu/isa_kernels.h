@@ -11,6 +11,7 @@ namespace lacuna::kernels {
 
 // Columns of a panel: 4 AVX512 registers, so that a tile of 6 rows uses 24 accumulators.
 constexpr int kPanel = 64;
+constexpr int kTileRows = 6;
 
 // c[r, n] (+)= sum_k a[r, k] * b[k, n] for r in [0, rows), n in [0, kPanel). Every sum runs over
 // k in increasing order with one accumulator, whatever `rows` is; with `accumulate` it continues
@@ -19,42 +20,52 @@ template <class A, class B>
 struct Tile {
   const A* a;
   std::size_t a_stride;  // elements between rows
-  const B* b;            // [k, kPanel], or for bf16 [ceil(k / 2), kPanel, 2]
+  const B* b;            // [k, kPanel], aligned to 64 bytes
   int k;
   float* c;
   std::size_t c_stride;
-  int rows;  // in [1, max_rows]
+  int rows;  // in [1, kTileRows]
   bool accumulate;
 };
 
 using TileF32 = Tile<float, float>;
+// Exact products with bf16 weights. b is [ceil(k / 2), kPanel, 2]: pairs (k, k + 1).
 using TileBf16 = Tile<float, std::uint16_t>;
-// Activations in pairs (k, k + 1) like the weights; `k` counts pairs and `b` holds pairs.
+// Activations are pairs too. Here k counts pairs, and a and b hold one in each element.
 using TileBf16Pairs = Tile<std::uint32_t, std::uint32_t>;
 
 struct IsaKernels {
-  int max_rows;
   void (*tile_f32)(const TileF32& tile);
-  void (*tile_bf16)(const TileBf16& tile);             // exact products, sums in float
-  void (*tile_bf16_pairs)(const TileBf16Pairs& tile);  // null where the CPU has no such products
+  void (*tile_bf16)(const TileBf16& tile);
 
-  // y = x rounded to bf16
-  void (*round_to_bf16)(std::uint16_t* y, const float* x, int n);
-
-  float (*sum_of_squares)(const float* x, int n);
+  // y = x + bias, or y += x + bias; bias may be null.
+  void (*add_bias)(float* y, const float* x, const float* bias, int n, bool accumulate);
+  // y = x * scale
+  void (*scale)(float* y, const float* x, float scale, int n);
   // y = x * scale * weight; y may be x.
   void (*scale_and_weight)(float* y, const float* x, const float* weight, float scale, int n);
+  float (*sum_of_squares)(const float* x, int n);
   // y = silu(gate) * up
   void (*silu_product)(float* y, const float* gate, const float* up, int n);
-  // x = exp(scale * x - max(scale * x)); returns their sum.
+  // x = exp(scale * x - max(scale * x)); returns their sum. 0 < n.
   float (*exp_scores)(float* x, float scale, int n);
-  // y = exp(x), as used by the two above. Less than 2 units in the last place from the truth.
+  // y = exp(x), as used by the two above: less than 2 units in the last place from the truth.
   void (*exp)(float* y, const float* x, int n);
+
+  // Null where the CPU has no products of bf16 pairs.
+  void (*tile_bf16_pairs)(const TileBf16Pairs& tile) = nullptr;
+  // y = x rounded to bf16, subnormals to zero.
+  void (*round_to_bf16)(std::uint16_t* y, const float* x, int n) = nullptr;
 };
+
+extern const IsaKernels kScalarKernels;
+#if defined(__x86_64__)
+extern const IsaKernels kAvx2Kernels;
+extern const IsaKernels kAvx512Kernels;
+extern const IsaKernels kAvx512Bf16Kernels;
+#endif
 
 // `isa` must be one that this CPU has.
 const IsaKernels& isa_kernels(Isa isa);
-
-extern const IsaKernels kScalarKernels;
 
 }  // namespace lacuna::kernels

@@ -39,8 +39,15 @@ void tile_bf16(const TileBf16& tile) {
   });
 }
 
-void round_to_bf16(std::uint16_t* y, const float* x, int n) {
-  for (int i = 0; i < n; ++i) y[i] = f32_to_bf16(x[i]);
+void add_bias(float* y, const float* x, const float* bias, int n, bool accumulate) {
+  for (int i = 0; i < n; ++i) {
+    const float value = bias != nullptr ? x[i] + bias[i] : x[i];
+    y[i] = accumulate ? y[i] + value : value;
+  }
+}
+
+void scale_row(float* y, const float* x, float scale, int n) {
+  for (int i = 0; i < n; ++i) y[i] = x[i] * scale;
 }
 
 float sum_of_squares(const float* x, int n) {
@@ -71,15 +78,14 @@ void exp_array(float* y, const float* x, int n) {
 
 }  // namespace
 
-const IsaKernels kScalarKernels = {.max_rows = 6,
-                                   .tile_f32 = tile_f32,
-                                   .tile_bf16 = tile_bf16,
-                                   .tile_bf16_pairs = nullptr,
-                                   .round_to_bf16 = round_to_bf16,
-                                   .sum_of_squares = sum_of_squares,
-                                   .scale_and_weight = scale_and_weight,
-                                   .silu_product = silu_product,
-                                   .exp_scores = exp_scores,
-                                   .exp = exp_array};
+constinit const IsaKernels kScalarKernels = {.tile_f32 = tile_f32,
+                                             .tile_bf16 = tile_bf16,
+                                             .add_bias = add_bias,
+                                             .scale = scale_row,
+                                             .scale_and_weight = scale_and_weight,
+                                             .sum_of_squares = sum_of_squares,
+                                             .silu_product = silu_product,
+                                             .exp_scores = exp_scores,
+                                             .exp = exp_array};
 
 }  // namespace lacuna::kernels

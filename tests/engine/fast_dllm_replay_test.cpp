@@ -60,14 +60,16 @@ class Replay {
 
   Candidate candidate(int position, int row, Confidence confidence) {
     const auto V = static_cast<std::size_t>(model_.vocab_size());
-    return draw({logits_.data() + static_cast<std::size_t>(row) * V, V}, position,
-                {.temperature = 0, .top_p = {}, .top_k = {}, .confidence = confidence, .allowed = {}},
-                {}, 0, scratch_);
+    return draw(
+        {logits_.data() + static_cast<std::size_t>(row) * V, V}, position,
+        {.temperature = 0, .top_p = {}, .top_k = {}, .confidence = confidence, .allowed = {}}, {},
+        0, scratch_);
   }
 
   void full_pass() {
     forward(0, static_cast<int>(canvas_.size()));
-    canvas_[block_begin_] = candidate(block_begin_, block_begin_ - 1, Confidence::Probability).token;
+    canvas_[block_begin_] =
+        candidate(block_begin_, block_begin_ - 1, Confidence::Probability).token;
   }
 
   // The window is the block (dual cache) or the block and everything after it (prefix cache).

@@ -52,8 +52,8 @@ Step step_from(ReferenceModel& model, const Ids& canvas, const SamplingOptions& 
                     result.candidates);
   std::vector<int> chosen;
   make_commit_rule(options, static_cast<int>(masked.size()))
-      ->choose({.step = step, .steps = options.steps, .eps = options.eps}, result.candidates, random,
-               chosen);
+      ->choose({.step = step, .steps = options.steps, .eps = options.eps}, result.candidates,
+               random, chosen);
   float last_chosen = 1e30F;
   std::set<int> indices(chosen.begin(), chosen.end());
   for (const int i : indices) {
@@ -105,7 +105,8 @@ TEST_P(ReferenceDenoiseTest, EveryCommitOfEveryStepMatches) {
     Ids canvas = entry["ids"].get<Ids>();
     bool tied = false;
     for (int step = 0; step < options.steps; ++step) {
-      const std::string where = "case " + std::to_string(case_idx) + " step " + std::to_string(step);
+      const std::string where =
+          "case " + std::to_string(case_idx) + " step " + std::to_string(step);
       Commits theirs;
       for (const auto& commit : entry["commits_per_step"][step]) {
         theirs.emplace(commit[0].get<int>(), commit[1].get<std::int32_t>());

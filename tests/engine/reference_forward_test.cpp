@@ -85,7 +85,8 @@ INSTANTIATE_TEST_SUITE_P(
         // Weights that are bf16 already lose nothing by being kept so.
         Setting{"dream_bf16_scalar", "dream-tiny-bf16-sharded", WeightFormat::Bf16, Isa::Scalar},
         Setting{"dream_bf16_avx2", "dream-tiny-bf16-sharded", WeightFormat::Bf16, Isa::Avx2},
-        Setting{"dream_bf16_avx512", "dream-tiny-bf16-sharded", WeightFormat::Bf16, Isa::Avx512Bf16}),
+        Setting{"dream_bf16_avx512", "dream-tiny-bf16-sharded", WeightFormat::Bf16,
+                Isa::Avx512Bf16}),
     [](const auto& info) { return info.param.name; });
 
 void expect_network_logits(ReferenceModel& model, const Ids& ids, const nlohmann::json& expected,

@@ -36,7 +36,8 @@ struct ReferenceModel {
                           kernels::Isa isa = kernels::best_isa(), int threads = 2)
       : context(isa, threads),
         checkpoint(open(folder)),
-        transformer(Transformer::load(checkpoint.config(), checkpoint.tensors(), context, format)) {}
+        transformer(Transformer::load(checkpoint.config(), checkpoint.tensors(), context, format)) {
+  }
 
   static Checkpoint open(const std::string& folder) {
     auto opened = Checkpoint::open(LACUNA_TEST_DATA "/reference/" + folder);

@@ -83,8 +83,7 @@ std::vector<float> store(CpuContext& context, const Cache& cache, const Shape& s
 }
 
 // The definition of RoPE: one head of one row, rotated to position t.
-std::vector<float> rotated(const float* x, const Shape& s, int t) {
-  const Angles angles(s);
+std::vector<float> rotated(const float* x, const Angles& angles, const Shape& s, int t) {
   std::vector<float> y(static_cast<std::size_t>(s.P));
   const std::size_t half = y.size() / 2;
   for (std::size_t i = 0; i < half; ++i) {
@@ -100,10 +99,11 @@ std::vector<float> rotated(const float* x, const Shape& s, int t) {
 std::vector<float> expected(const std::vector<float>& q, const std::vector<float>& qkv,
                             const Shape& s, float scale) {
   const int width = (s.H + 2 * s.K) * s.P;
+  const Angles angles(s);
   std::vector<std::vector<float>> keys;
   for (int t = 0; t < s.T; ++t)
     for (int g = 0; g < s.K; ++g)
-      keys.push_back(rotated(qkv.data() + product(t, width) + product(s.H + g, s.P), s, t));
+      keys.push_back(rotated(qkv.data() + product(t, width) + product(s.H + g, s.P), angles, s, t));
   std::vector<float> y(product(s.M, s.H * s.P));
   for (int m = 0; m < s.M; ++m)
     for (int h = 0; h < s.H; ++h) {
@@ -164,7 +164,7 @@ TEST(RopeStoreTest, RotatesQueries) {
         for (int h = 0; h < 2; ++h) {
           const std::size_t at = product(m, 2 * P) + product(h, P);
           EXPECT_TRUE(all_near(describe("rope", isa, s), {q.begin() + at, q.begin() + at + P},
-                               rotated(qkv.data() + product(m, 4 * P) + product(h, P), s,
+                               rotated(qkv.data() + product(m, 4 * P) + product(h, P), Angles(s), s,
                                        positions[static_cast<std::size_t>(m)]),
                                1e-6F));
         }

