@@ -1,0 +1,145 @@
+#include "cli/common_options.h"
+
+#include <CLI/CLI.hpp>
+
+#include "engine/device.h"
+
+namespace lacuna::cli {
+namespace {
+
+constexpr int kMaxThreads = 1024;
+
+std::string problem_of_device(const std::string& text) {
+  const Result<engine::DeviceWish> wish = engine::parse_device(text);
+  return wish ? "" : wish.error().message;
+}
+
+std::string problem_of_algorithm(const std::string& text) {
+  const Result<engine::Algorithm> algorithm = engine::parse_algorithm(text);
+  return algorithm ? "" : algorithm.error().message;
+}
+
+}  // namespace
+
+void add_model_option(CLI::App& app, CommonOptions& options) {
+  app.add_option("--model", options.model,
+                 "A model by name (see `lacuna model list`), or its folder, with a slash in it. "
+                 "Default: $LACUNA_MODEL, else the embedded model")
+      ->type_name("DIR");
+}
+
+void add_device_options(CLI::App& app, CommonOptions& options) {
+  app.add_option("--device", options.device,
+                 "auto, cpu, cuda or cuda:N. auto takes a GPU where one can be used (default auto)")
+      ->type_name("DEVICE")
+      ->check(CLI::Validator(problem_of_device, ""));
+  app.add_option(
+         "--dtype", options.dtype,
+         "Numbers to compute with: auto, f32 or bf16. auto keeps bf16 weights and uses bf16 "
+         "products where the CPU has them (default " +
+             options.dtype + ")")
+      ->type_name("TYPE")
+      ->check(CLI::IsMember({"auto", "f32", "bf16"}));
+  app.add_option("--threads", options.threads,
+                 "CPU threads; the result does not depend on them (default: all that may run)")
+      ->type_name("N")
+      ->check(CLI::Range(1, kMaxThreads));
+}
+
+void add_seed_option(CLI::App& app, CommonOptions& options) {
+  app.add_option("--seed", options.seed,
+                 "Seed of all random choices; the same seed gives the same text (default 0)")
+      ->type_name("N");
+}
+
+void add_json_option(CLI::App& app, CommonOptions& options, const std::string& what) {
+  app.add_flag("--json", options.json, what);
+}
+
+void add_sampling_options(CLI::App& app, SamplingFlags& flags, CommonOptions& options,
+                          const SamplingHelp& help) {
+  const std::string group = "Sampler";
+  app.add_option("--steps", flags.steps, "Denoising steps (default: " + help.steps + ")")
+      ->type_name("N")
+      ->group(group);
+  app.add_option("--alg", flags.alg,
+                 "Which tokens a step fixes: origin, maskgit_plus, topk_margin, entropy, or "
+                 "confidence_threshold (default: " +
+                     help.alg + ")")
+      ->type_name("NAME")
+      ->group(group)
+      ->check(CLI::Validator(problem_of_algorithm, ""));
+  app.add_option("--temperature", flags.temperature,
+                 "0 takes the most probable token; above 0 draws (default: 0)")
+      ->type_name("X")
+      ->group(group);
+  app.add_option("--top-p", flags.top_p, "Draw from the most probable tokens up to this sum")
+      ->type_name("X")
+      ->group(group);
+  app.add_option("--top-k", flags.top_k, "Draw from this many tokens")
+      ->type_name("N")
+      ->group(group);
+  app.add_option("--alg-temp", flags.alg_temp,
+                 "Above 0: draw the positions to fix instead of taking the surest (default: 0)")
+      ->type_name("X")
+      ->group(group);
+  app.add_option("--eps", flags.eps, "Last time of the schedule (default: 0.001)")
+      ->type_name("X")
+      ->group(group);
+  app.add_option(
+         "--threshold", flags.threshold,
+         "Fix every token that is at least this sure, several in a step; --steps is then an "
+         "upper bound")
+      ->type_name("X")
+      ->group(group);
+  app.add_option("--refresh", flags.refresh,
+                 "Recompute the context every N steps; 1 is exact (default: 8)")
+      ->type_name("N")
+      ->group(group)
+      ->check(CLI::Range(1, 1 << 20));
+  app.add_flag("--exact", options.exact,
+               "The published sampler: a full float32 pass at every step, no token suppressed")
+      ->group(group);
+}
+
+Result<engine::SamplingOptions> with_flags(engine::SamplingOptions defaults,
+                                           const SamplingFlags& flags, std::uint64_t seed) {
+  engine::SamplingOptions options = std::move(defaults);
+  if (flags.alg) {
+    const Result<engine::Algorithm> algorithm = engine::parse_algorithm(*flags.alg);
+    if (!algorithm) return algorithm.error();
+    options.algorithm = *algorithm;
+  }
+  options.steps = flags.steps.value_or(options.steps);
+  options.temperature = flags.temperature.value_or(options.temperature);
+  if (flags.top_p) options.top_p = flags.top_p;
+  if (flags.top_k) options.top_k = flags.top_k;
+  options.alg_temp = flags.alg_temp.value_or(options.alg_temp);
+  options.eps = flags.eps.value_or(options.eps);
+  if (flags.threshold) options.threshold = flags.threshold;
+  options.seed = seed;
+  if (const Result<void> ok = engine::check(options); !ok) return ok.error();
+  return options;
+}
+
+Result<engine::SamplingOptions> published_defaults(const engine::GenerationDefaults& model) {
+  engine::SamplingOptions options;
+  options.steps = model.steps.value_or(512);
+  options.algorithm = engine::Algorithm::Origin;
+  if (model.alg) {
+    const Result<engine::Algorithm> algorithm = engine::parse_algorithm(*model.alg);
+    if (!algorithm) {
+      return fail(ErrorCode::InvalidInput,
+                  "generation_config.json of the model: " + algorithm.error().message);
+    }
+    options.algorithm = *algorithm;
+  }
+  options.temperature = static_cast<float>(model.temperature.value_or(0));
+  if (model.top_p) options.top_p = static_cast<float>(*model.top_p);
+  options.top_k = model.top_k;
+  options.alg_temp = static_cast<float>(model.alg_temp.value_or(0));
+  options.eps = static_cast<float>(model.eps.value_or(1e-3));
+  return options;
+}
+
+}  // namespace lacuna::cli

@@ -1,0 +1,37 @@
+// `lacuna fill`: the holes of a file, filled.
+#pragma once
+
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "cli/common_options.h"
+#include "engine/hole.h"
+#include "engine/language.h"
+
+namespace lacuna::cli {
+
+inline constexpr int kMaxHoleTokens = 4096;
+inline constexpr int kDefaultHoleTokens = 16;
+
+struct FillOptions {
+  std::string file;
+  std::vector<std::string> at;     // LINE:COL
+  std::vector<std::string> spans;  // LINE:COL-LINE:COL
+  int tokens = kDefaultHoleTokens;
+  std::string language;  // empty: by the file's name
+  bool write = false;
+  bool watch = false;
+  int context = 0;  // tokens of the canvas; 0: what the model was trained for
+  CommonOptions common;
+  SamplingFlags sampling;
+};
+
+// The holes that the options name in a text, or its markers when they name none; checked and
+// sorted. InvalidInput when there is none.
+Result<std::vector<engine::Hole>> holes_of(std::string_view text, const FillOptions& options);
+
+int run_fill(const FillOptions& options);
+
+}  // namespace lacuna::cli

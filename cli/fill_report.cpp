@@ -1,0 +1,115 @@
+#include "cli/fill_report.h"
+
+#include <nlohmann/json.hpp>
+
+#include "cli/json_numbers.h"
+#include "cli/position.h"
+
+namespace lacuna::cli {
+namespace {
+
+using Json = nlohmann::ordered_json;
+
+Json place_json(std::string_view text, const LineIndex& lines, std::size_t byte_offset) {
+  const Position position = position_of(text, lines, byte_offset);
+  return {{"byte", byte_offset}, {"line", position.line}, {"column", position.column}};
+}
+
+template <class T>
+Json or_null(const std::optional<T>& value) {
+  return value ? Json(*value) : Json();
+}
+
+Json or_null(const std::optional<float>& value) { return value ? Json(as_json(*value)) : Json(); }
+
+Json holes_json(const FillReport& report) {
+  const LineIndex lines(report.text);
+  Json holes = Json::array();
+  for (std::size_t i = 0; i < report.request->holes.size(); ++i) {
+    const engine::Hole& hole = report.request->holes[i];
+    const engine::HoleFill& fill = report.result->fills[i];
+    holes.push_back({{"begin", place_json(report.text, lines, hole.begin)},
+                     {"end", place_json(report.text, lines, hole.end)},
+                     {"hint", hole.hint},
+                     {"text", fill.text},
+                     {"tokens", fill.canvas_tokens},
+                     {"masks_left", fill.masks_left},
+                     {"mean_probability", as_json(fill.mean_probability)}});
+  }
+  return holes;
+}
+
+// The commits of each step, which follow each other in the result.
+Json steps_json(const FillReport& report) {
+  Json steps = Json::array();
+  for (const engine::ReportedCommit& commit : report.result->commits) {
+    const int canvas = report.canvas_of_hole[static_cast<std::size_t>(commit.hole)];
+    const bool same =
+        !steps.empty() && steps.back()["canvas"] == canvas && steps.back()["step"] == commit.step;
+    if (!same) {
+      steps.push_back({{"canvas", canvas}, {"step", commit.step}, {"commits", Json::array()}});
+    }
+    steps.back()["commits"].push_back({{"hole", commit.hole},
+                                       {"offset", commit.offset_in_hole},
+                                       {"text", commit.text},
+                                       {"probability", as_json(commit.probability)}});
+  }
+  return steps;
+}
+
+Json options_json(const engine::InfillOptions& options) {
+  const engine::SamplingOptions& sampling = options.sampling;
+  return {{"steps", options.steps_per_token > 0 ? Json() : Json(sampling.steps)},
+          {"alg", engine::name_of(sampling.algorithm)},
+          {"temperature", as_json(sampling.temperature)},
+          {"top_p", or_null(sampling.top_p)},
+          {"top_k", or_null(sampling.top_k)},
+          {"alg_temp", as_json(sampling.alg_temp)},
+          {"eps", as_json(sampling.eps)},
+          {"threshold", or_null(sampling.threshold)},
+          {"exact", options.exact},
+          {"refresh", options.refresh},
+          {"tokens", options.default_hole_tokens},
+          {"context", options.max_canvas}};
+}
+
+}  // namespace
+
+std::string to_json(const FillReport& report) {
+  const engine::InfillResult& result = *report.result;
+  std::size_t committed = result.commits.size();
+  const LoadedModel& model = *report.model;
+  const double speed =
+      result.denoise_seconds > 0 ? static_cast<double>(committed) / result.denoise_seconds : 0;
+  const Json json = {{"file", report.file},
+                     {"language", report.request->language},
+                     {"written", report.written},
+                     {"holes", holes_json(report)},
+                     {"steps", steps_json(report)},
+                     {"totals",
+                      {{"canvases", result.canvases},
+                       {"canvas_tokens", result.canvas_tokens},
+                       {"tokens", committed},
+                       {"steps", result.steps},
+                       {"forward_passes", result.forward_passes}}},
+                     {"timings",
+                      {{"load_seconds", model.seconds},
+                       {"tokenize_seconds", result.tokenize_seconds},
+                       {"denoise_seconds", result.denoise_seconds},
+                       {"total_seconds", report.total_seconds},
+                       {"tokens_per_second", speed}}},
+                     {"model",
+                      {{"name", model.place.name},
+                       {"folder", model.place.folder.string()},
+                       {"parameters", model.parameters},
+                       {"numbers", describe(model.numbers)}}},
+                     {"device",
+                      {{"kind", "cpu"},
+                       {"instruction_set", kernels::name_of(model.context->isa())},
+                       {"threads", model.context->pool().threads()}}},
+                     {"seed", report.request->options.sampling.seed},
+                     {"options", options_json(report.request->options)}};
+  return json.dump(2, ' ', false, Json::error_handler_t::replace) + "\n";
+}
+
+}  // namespace lacuna::cli

@@ -1,0 +1,29 @@
+// The report of `lacuna fill --json`.
+#pragma once
+
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "cli/load_model.h"
+#include "engine/infill.h"
+
+namespace lacuna::cli {
+
+struct FillReport {
+  std::string file;  // "-" for standard input
+  bool written;
+  std::string_view text;  // before the fill
+  const engine::InfillRequest* request;
+  const engine::InfillResult* result;
+  std::span<const int> canvas_of_hole;  // which canvas denoised each hole
+  const LoadedModel* model;
+  double total_seconds;
+};
+
+// One JSON object and a line end. Bytes that are no UTF-8 become U+FFFD in it.
+std::string to_json(const FillReport& report);
+
+}  // namespace lacuna::cli

@@ -1,0 +1,96 @@
+#include "cli/load_model.h"
+
+#include <chrono>
+#include <cstdlib>
+#include <optional>
+#include <utility>
+
+#include "cli/text_width.h"
+
+namespace lacuna::cli {
+namespace {
+
+std::uint64_t size_of_files(const engine::Checkpoint& checkpoint) {
+  std::uint64_t bytes = 0;
+  for (const std::filesystem::path& file : checkpoint.weight_files()) {
+    std::error_code error;
+    const std::uintmax_t size = std::filesystem::file_size(file, error);
+    if (!error) bytes += size;
+  }
+  return bytes;
+}
+
+// One line on the terminal while it lives.
+class Notice {
+ public:
+  Notice(Terminal* terminal, const std::string& text) {
+    if (terminal == nullptr || !terminal->can_draw()) return;
+    screen_.emplace(*terminal);
+    screen_->show({fit_width(text, terminal->viewport().width)});
+  }
+  Notice(const Notice&) = delete;
+  Notice& operator=(const Notice&) = delete;
+  ~Notice() {
+    if (screen_) screen_->erase();
+  }
+
+ private:
+  std::optional<Screen> screen_;
+};
+
+}  // namespace
+
+Numbers choose_numbers(const CommonOptions& options, kernels::DType stored, kernels::Isa isa) {
+  const bool bf16 =
+      options.dtype == "bf16" || (options.dtype == "auto" && stored == kernels::DType::BF16);
+  if (!bf16) return {kernels::WeightFormat::F32, kernels::Precision::F32};
+  const bool fast = isa == kernels::Isa::Avx512Bf16 && !options.exact;
+  return {kernels::WeightFormat::Bf16, fast ? kernels::Precision::Bf16 : kernels::Precision::F32};
+}
+
+std::string describe(Numbers numbers) {
+  if (numbers.format == kernels::WeightFormat::F32) return "f32";
+  return numbers.precision == kernels::Precision::Bf16 ? "bf16" : "bf16 weights, f32 products";
+}
+
+Result<ModelPlace> place_of_model(const CommonOptions& options) {
+  const auto variable = [](const char* name) -> const char* {
+    return std::getenv(name);  // NOLINT(concurrency-mt-unsafe): nothing here changes it
+  };
+  return find_model(options.model, model_search(variable));
+}
+
+Result<LoadedModel> load_model(const CommonOptions& options, bool needs_tokenizer,
+                               Terminal* terminal) {
+  const Result<engine::DeviceWish> wish = engine::parse_device(options.device);
+  if (!wish) return wish.error();
+  Result<engine::Device> device = engine::choose_device(*wish, engine::probe_cuda());
+  if (!device) return device.error();
+  Result<ModelPlace> place = place_of_model(options);
+  if (!place) return place.error();
+
+  const Notice notice(terminal, "loading the model " + place->name + " ...");
+  const auto start = std::chrono::steady_clock::now();
+  const Result<engine::Checkpoint> checkpoint = engine::Checkpoint::open(place->folder);
+  if (!checkpoint) return checkpoint.error();
+  const kernels::Isa isa = kernels::best_isa();
+  const Numbers numbers = choose_numbers(options, checkpoint->tensors().layers[0].q.type, isa);
+  const int threads = options.threads > 0 ? options.threads : engine::default_threads();
+  auto context = std::make_unique<kernels::CpuContext>(isa, threads);
+  Result<engine::Model> model = engine::Model::load(place->folder, *context,
+                                                    {.format = numbers.format,
+                                                     .precision = numbers.precision,
+                                                     .needs_tokenizer = needs_tokenizer});
+  if (!model) return model.error();
+  const std::chrono::duration<double> seconds = std::chrono::steady_clock::now() - start;
+  return LoadedModel{.place = std::move(*place),
+                     .device = std::move(*device),
+                     .numbers = numbers,
+                     .seconds = seconds.count(),
+                     .bytes = size_of_files(*checkpoint),
+                     .parameters = checkpoint->parameter_count(),
+                     .context = std::move(context),
+                     .model = std::move(*model)};
+}
+
+}  // namespace lacuna::cli
