@@ -1,8 +1,10 @@
 // What the denoising loop needs of a model: candidates for masked positions.
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <span>
+#include <vector>
 
 #include "engine/rng.h"
 #include "engine/sampler/candidate.h"
@@ -20,6 +22,18 @@ struct PredictRequest {
   DrawOptions draw;
   const Random* random;
   int step;  // counts forward passes: part of the random counter
+  // For each position of the canvas the tokens that it cannot draw. Empty: none anywhere.
+  std::span<const std::vector<std::int32_t>> banned;
+
+  // The last two arguments of every draw() for a position. Each ban gives it another number.
+  std::span<const std::int32_t> banned_at(int position) const {
+    if (banned.empty()) return {};
+    return banned[static_cast<std::size_t>(position)];
+  }
+  double uniform_at(int position) const {
+    return random->uniform(Random::Purpose::Token, step, position,
+                           static_cast<int>(banned_at(position).size()));
+  }
 };
 
 class Predictor {
@@ -30,12 +44,14 @@ class Predictor {
   // shifted logits (row 0 predicts both 0 and 1), else the position itself.
   virtual int row_that_predicts(int position) const = 0;
 
-  // One forward pass; candidates[i] belongs to masked[i].
+  // One forward pass; candidates[i] belongs to masked[i]. `masked` may be empty: the published
+  // loop runs all of its passes.
   virtual void predict(const PredictRequest& request, std::span<Candidate> candidates) = 0;
 
-  // Another candidate for masked[index] of the last predict(), without the banned tokens.
-  virtual Candidate redraw(const PredictRequest& request, int index,
-                           std::span<const std::int32_t> banned) = 0;
+  // Another candidate for masked[index] from the logits of the last predict(). `request` is the
+  // same, except that since then tokens may have been committed to the canvas and more tokens
+  // banned.
+  virtual Candidate redraw(const PredictRequest& request, int index) = 0;
 };
 
 }  // namespace lacuna::engine

@@ -22,8 +22,8 @@ class Random {
 
   explicit Random(std::uint64_t seed) : seed_(seed) {}
 
-  // Uniform in [0, 1), 53 bits.
-  double uniform(Purpose purpose, int step, int position) const;
+  // Uniform in [0, 1), 53 bits. `attempt` tells draws of one position at one step apart.
+  double uniform(Purpose purpose, int step, int position, int attempt = 0) const;
 
  private:
   std::uint64_t seed_;

@@ -64,22 +64,20 @@ void TransformerPredictor::predict(const PredictRequest& request, std::span<Cand
       const int i = next + task;
       const int position = request.masked[i];
       const float* row = logits_.data() + static_cast<std::size_t>(wanted_of_[i] - first) * V;
-      candidates[i] = draw({row, V}, position, request.draw, {},
-                           request.random->uniform(Random::Purpose::Token, request.step, position),
-                           scratch_[thread]);
+      candidates[i] = draw({row, V}, position, request.draw, request.banned_at(position),
+                           request.uniform_at(position), scratch_[thread]);
     });
     next = end;
   }
 }
 
-Candidate TransformerPredictor::redraw(const PredictRequest& request, int index,
-                                       std::span<const std::int32_t> banned) {
+Candidate TransformerPredictor::redraw(const PredictRequest& request, int index) {
   const auto V = static_cast<std::size_t>(transformer_->config().vocab_size);
   const int position = request.masked[index];
   // The row's logits may be gone with their chunk; a row alone gives the same bits again.
   pass_.logits(wanted_of_[index], 1, logits_.data());
-  return draw({logits_.data(), V}, position, request.draw, banned,
-              request.random->uniform(Random::Purpose::Token, request.step, position), scratch_[0]);
+  return draw({logits_.data(), V}, position, request.draw, request.banned_at(position),
+              request.uniform_at(position), scratch_[0]);
 }
 
 void TransformerPredictor::logits(std::span<const std::int32_t> canvas,

@@ -17,8 +17,7 @@ class TransformerPredictor : public Predictor {
 
   int row_that_predicts(int position) const override;
   void predict(const PredictRequest& request, std::span<Candidate> candidates) override;
-  Candidate redraw(const PredictRequest& request, int index,
-                   std::span<const std::int32_t> banned) override;
+  Candidate redraw(const PredictRequest& request, int index) override;
 
   // The logits that the sampler sees at `positions` (increasing) after a full pass over the
   // canvas, row by row: [positions.size(), V].

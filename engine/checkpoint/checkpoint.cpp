@@ -128,28 +128,15 @@ Result<std::vector<SafetensorsFile>> open_weight_files(const WeightFiles& weight
   return files;
 }
 
-// generation_config.json names the mask of a model whose config.json does not.
-Result<void> adopt_token(std::optional<std::int32_t>& token, std::optional<std::int32_t> id,
-                         int vocab_size) {
-  if (token || !id) return {};
-  if (*id >= vocab_size) {
-    return fail(ErrorCode::Corrupt, "token id " + std::to_string(*id) +
-                                        " is outside the vocabulary of " +
-                                        std::to_string(vocab_size));
-  }
-  token = id;
-  return {};
-}
-
-Result<GenerationDefaults> read_generation_config(std::string_view text, ModelConfig& config) {
-  Result<GenerationDefaults> generation = parse_generation_defaults(text);
-  if (!generation) return generation.error();
-  for (const auto& adopted :
-       {adopt_token(config.mask_token, generation->mask_token, config.vocab_size),
-        adopt_token(config.expand_token, generation->expand_token, config.vocab_size)}) {
-    if (!adopted) return adopted.error();
-  }
-  return generation;
+// Absent is fine: most models of research groups have none.
+Result<GenerationDefaults> read_generation_defaults(const fs::path& folder) {
+  const fs::path path = folder / "generation_config.json";
+  if (!path_exists(path)) return GenerationDefaults{};
+  const Result<std::string> text = read_file(path, kMaxConfigBytes);
+  if (!text) return text.error();
+  Result<GenerationDefaults> defaults = parse_generation_defaults(*text);
+  if (!defaults) return in_file(path, defaults.error());
+  return defaults;
 }
 
 }  // namespace
@@ -158,47 +145,44 @@ Result<Checkpoint> Checkpoint::open(const fs::path& folder) {
   const fs::path config_path = folder / "config.json";
   const Result<std::string> config_text = read_file(config_path, kMaxConfigBytes);
   if (!config_text) return config_text.error();
-  Result<ModelConfig> config = parse_model_config(*config_text);
+  Result<GenerationDefaults> generation = read_generation_defaults(folder);
+  if (!generation) return generation.error();
+  Result<ModelConfig> config = parse_model_config(*config_text, *generation);
   if (!config) return in_file(config_path, config.error());
-
-  Checkpoint checkpoint;
-  const fs::path generation_path = folder / "generation_config.json";
-  if (path_exists(generation_path)) {
-    const Result<std::string> text = read_file(generation_path, kMaxConfigBytes);
-    if (!text) return text.error();
-    Result<GenerationDefaults> generation = read_generation_config(*text, *config);
-    if (!generation) return in_file(generation_path, generation.error());
-    checkpoint.generation_ = std::move(*generation);
-  }
 
   Result<WeightFiles> weights = find_weight_files(folder);
   if (!weights) return weights.error();
   Result<std::vector<SafetensorsFile>> files = open_weight_files(*weights);
   if (!files) return files.error();
-  Result<ModelTensors> tensors = bind_tensors(*config, *files);
-  if (!tensors) return in_file(folder, tensors.error());
-  checkpoint.config_ = std::move(*config);
-  checkpoint.weight_files_ = std::move(weights->paths);
-  checkpoint.files_ = std::move(*files);
-  checkpoint.tensors_ = std::move(*tensors);
+  Result<Checkpoint> checkpoint =
+      assemble(std::move(*config), std::move(*generation), std::move(*files));
+  if (!checkpoint) return in_file(folder, checkpoint.error());
+  checkpoint->weight_files_ = std::move(weights->paths);
   return checkpoint;
 }
 
 Result<Checkpoint> Checkpoint::parse(std::string_view config_json,
                                      std::span<const std::byte> weights,
                                      std::string_view generation_config_json) {
-  Result<ModelConfig> config = parse_model_config(config_json);
-  if (!config) return config.error();
-  Result<GenerationDefaults> generation = read_generation_config(generation_config_json, *config);
+  Result<GenerationDefaults> generation = parse_generation_defaults(generation_config_json);
   if (!generation) return generation.error();
+  Result<ModelConfig> config = parse_model_config(config_json, *generation);
+  if (!config) return config.error();
   Result<SafetensorsFile> file = SafetensorsFile::parse(weights);
   if (!file) return file.error();
-  Checkpoint checkpoint;
-  checkpoint.files_.push_back(std::move(*file));
-  Result<ModelTensors> tensors = bind_tensors(*config, checkpoint.files_);
+  std::vector<SafetensorsFile> files;
+  files.push_back(std::move(*file));
+  return assemble(std::move(*config), std::move(*generation), std::move(files));
+}
+
+Result<Checkpoint> Checkpoint::assemble(ModelConfig config, GenerationDefaults generation,
+                                        std::vector<SafetensorsFile> files) {
+  Result<ModelTensors> tensors = bind_tensors(config, files);
   if (!tensors) return tensors.error();
-  checkpoint.config_ = std::move(*config);
-  checkpoint.generation_ = std::move(*generation);
+  Checkpoint checkpoint;
+  checkpoint.config_ = std::move(config);
+  checkpoint.generation_ = std::move(generation);
+  checkpoint.files_ = std::move(files);
   checkpoint.tensors_ = std::move(*tensors);
   return checkpoint;
 }

@@ -44,6 +44,8 @@ class Checkpoint {
 
  private:
   Checkpoint() = default;
+  static Result<Checkpoint> assemble(ModelConfig config, GenerationDefaults generation,
+                                     std::vector<SafetensorsFile> files);
 
   ModelConfig config_;
   GenerationDefaults generation_;

@@ -24,7 +24,8 @@ struct GenerationDefaults {
   std::optional<int> number_transfer_tokens;  // DreamOn: commits for each step
   std::optional<int> expand_budget;           // DreamOn
 
-  // Not checked against the vocabulary, which this file does not know; Checkpoint does that.
+  // Used by parse_model_config() when config.json names none; checked there against the
+  // vocabulary, whose size this file does not know.
   std::optional<std::int32_t> mask_token;
   std::optional<std::int32_t> expand_token;
 };

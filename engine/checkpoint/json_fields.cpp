@@ -53,6 +53,8 @@ const json* JsonFields::find(const char* key) const {
   return found == object_.end() || found->is_null() ? nullptr : &*found;
 }
 
+std::string JsonFields::name(const char* key) const { return prefix_ + printable(key); }
+
 void JsonFields::refuse(Error error) {
   if (!error_) error_ = std::move(error);
 }
@@ -60,12 +62,12 @@ void JsonFields::refuse(Error error) {
 void JsonFields::refuse(const char* key, std::string_view rule, ErrorCode code) {
   const json* value = find(key);
   const std::string shown = value == nullptr ? "absent" : value_text(*value);
-  refuse(fail(code, prefix_ + key + " is " + shown + "; " + std::string(rule)));
+  refuse(fail(code, name(key) + " is " + shown + "; " + std::string(rule)));
 }
 
 bool JsonFields::require(const char* key) {
   if (has(key)) return true;
-  refuse(fail(ErrorCode::Corrupt, "the key " + prefix_ + key + " is missing"));
+  refuse(fail(ErrorCode::Corrupt, "the key " + name(key) + " is missing"));
   return false;
 }
 
@@ -125,7 +127,7 @@ std::optional<std::int32_t> JsonFields::token_id(const char* key, int vocab_size
   const auto check = [&](const json& item) {
     const std::optional<int> id = integer_in(item, 0, vocab_size - 1);
     if (!id) {
-      refuse(fail(ErrorCode::Corrupt, prefix_ + key + " is " + value_text(item) +
+      refuse(fail(ErrorCode::Corrupt, name(key) + " is " + value_text(item) +
                                           "; token ids go from 0 to " +
                                           std::to_string(vocab_size - 1)));
     }

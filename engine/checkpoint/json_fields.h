@@ -43,6 +43,8 @@ class JsonFields {
 
  private:
   bool require(const char* key);
+  // The key as messages show it. Some keys come from the file: names of languages.
+  std::string name(const char* key) const;
 
   const nlohmann::json& object_;
   std::string prefix_;

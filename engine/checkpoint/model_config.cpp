@@ -14,8 +14,8 @@ namespace {
 
 using nlohmann::json;
 
-// Several times what any published model of this kind has, and small enough that the product of
-// any two sizes fits 40 bits.
+// Several times what any published model of this kind has, and small enough that products of two
+// sizes are far from overflow.
 constexpr int kMaxVocabSize = 1 << 22;
 constexpr int kMaxHiddenSize = 1 << 16;
 constexpr int kMaxIntermediateSize = 1 << 19;
@@ -185,13 +185,26 @@ std::optional<DocumentFormat> read_document_format(JsonFields& fields, int vocab
   return format;
 }
 
-void read_tokens(JsonFields& fields, ModelConfig& config) {
+// The id of generation_config.json, which could not be checked there.
+std::optional<std::int32_t> adopted_token(JsonFields& fields, const char* key,
+                                          std::optional<std::int32_t> id, int vocab_size) {
+  if (!id || *id < vocab_size) return id;
+  fields.refuse(fail(ErrorCode::Corrupt, std::string(key) + " of generation_config.json is " +
+                                             std::to_string(*id) + "; token ids go from 0 to " +
+                                             std::to_string(vocab_size - 1)));
+  return {};
+}
+
+void read_tokens(JsonFields& fields, const GenerationDefaults& generation, ModelConfig& config) {
   const auto id = [&](const char* key) { return fields.token_id(key, config.vocab_size); };
-  config.mask_token = id("mask_token_id");
+  const auto adopt = [&](const char* key, std::optional<std::int32_t> other) {
+    return fields.has(key) ? id(key) : adopted_token(fields, key, other, config.vocab_size);
+  };
+  config.mask_token = adopt("mask_token_id", generation.mask_token);
   config.pad_token = id("pad_token_id");
   config.bos_token = id("bos_token_id");
   config.eos_token = id("eos_token_id");
-  config.expand_token = id("expand_token_id");
+  config.expand_token = adopt("expand_token_id", generation.expand_token);
   config.delete_token = id("delete_token_id");
   if (config.expand_token && !config.delete_token) config.delete_token = config.eos_token;
   config.document_format = read_document_format(fields, config.vocab_size);
@@ -199,7 +212,8 @@ void read_tokens(JsonFields& fields, ModelConfig& config) {
 
 }  // namespace
 
-Result<ModelConfig> parse_model_config(std::string_view config_json) {
+Result<ModelConfig> parse_model_config(std::string_view config_json,
+                                       const GenerationDefaults& generation) {
   const Result<json> object = parse_json_object(config_json);
   if (!object) return object.error();
   JsonFields fields(*object);
@@ -215,7 +229,7 @@ Result<ModelConfig> parse_model_config(std::string_view config_json) {
   config.rope_theta = read_rope(fields);
   config.tied_embeddings = fields.bool_or("tie_word_embeddings", false);
   config.shift_logits = fields.bool_or("logits_shift", true);
-  read_tokens(fields, config);
+  read_tokens(fields, generation, config);
   if (fields.error()) return *fields.error();
   return config;
 }

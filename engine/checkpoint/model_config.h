@@ -11,6 +11,7 @@
 #include <string>
 #include <string_view>
 
+#include "engine/checkpoint/generation_defaults.h"
 #include "support/result.h"
 
 namespace lacuna::engine {
@@ -30,8 +31,8 @@ struct DocumentFormat {
 };
 
 // Sizes and constants of the network. After parse_model_config() all of it is consistent: sizes
-// are positive and bounded, heads * head_size and every product of two sizes fits 40 bits, and
-// every token id is in [0, vocab_size).
+// are positive, heads * head_size fits 17 bits, hidden_size times any other size is at most 2^40,
+// and every token id is in [0, vocab_size).
 struct ModelConfig {
   Architecture architecture = Architecture::Dream;
   int vocab_size = 0;  // rows of the embedding; a tokenizer may use fewer
@@ -67,6 +68,8 @@ struct ModelConfig {
 // Reads the text of a config.json; unknown keys are ignored. Corrupt for a value that makes no
 // sense, InvalidInput for a model that Lacuna cannot run (another model_type, RoPE scaling,
 // sliding windows, quantised weights). The message names the key and its value.
-Result<ModelConfig> parse_model_config(std::string_view config_json);
+// Of `generation` only the mask and expand token are used, where config.json has none.
+Result<ModelConfig> parse_model_config(std::string_view config_json,
+                                       const GenerationDefaults& generation = {});
 
 }  // namespace lacuna::engine

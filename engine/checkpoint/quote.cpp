@@ -4,9 +4,9 @@
 
 namespace lacuna::engine {
 
-std::string quote(std::string_view text) {
+std::string printable(std::string_view text) {
   constexpr std::size_t kMaxBytes = 120;
-  std::string out = "'";
+  std::string out;
   while (!text.empty()) {
     const std::size_t length = utf8_sequence_length(text);
     if (out.size() + length > kMaxBytes) {
@@ -24,7 +24,9 @@ std::string quote(std::string_view text) {
     }
     text.remove_prefix(length == 0 ? 1 : length);
   }
-  return out + "'";
+  return out;
 }
+
+std::string quote(std::string_view text) { return "'" + printable(text) + "'"; }
 
 }  // namespace lacuna::engine

@@ -1,8 +1,9 @@
 // One masked position at one step: which token it would take, and how sure that is.
 //
 // The distribution is the published one: logits / temperature, then top_p, then top_k, then
-// softmax. Dropped tokens get the lowest finite logit, as in the reference, not -inf. Confidence
-// is computed after all of this, so temperature and the filters change the order of decoding.
+// softmax. Confidence is computed after all of this, so temperature and the filters change the
+// order of decoding. The reference gives dropped tokens the lowest finite logit; their probability
+// is exactly 0 there and here.
 #pragma once
 
 #include <cstdint>
@@ -32,22 +33,38 @@ Confidence confidence_of(Algorithm algorithm);
 
 struct DrawOptions {
   float temperature = 0;
-  std::optional<float> top_p;
-  std::optional<int> top_k;
+  std::optional<float> top_p = {};
+  std::optional<int> top_k = {};
   Confidence confidence = Confidence::Probability;
   // One byte for each vocabulary row, 0 forbids the token; empty allows all.
-  std::span<const std::uint8_t> allowed;
+  std::span<const std::uint8_t> allowed = {};
 };
 
-// Memory of one thread for draw(); grows to the vocabulary's size once.
+// Memory of one thread for draw(); grows to the vocabulary's size once. Contents mean nothing
+// between calls.
 struct DrawScratch {
-  std::vector<float> probabilities;
-  std::vector<std::int32_t> order;
+  struct Entry {
+    float logit;
+    float probability;
+    std::int32_t token;
+  };
+
+  std::vector<float> logits;   // [V] tempered, forbidden and dropped ones -inf
+  std::vector<float> weights;  // [V] exp(logit - largest logit)
+  std::vector<double> sums;    // of weights, one for each block of the row
+  std::vector<float> maxima;   // of logits, one for each column of the row
+  std::vector<Entry> entries;  // what a filter still has to look at
 };
 
 // Draws a candidate from one row of logits (V floats, unchanged). `uniform` in [0, 1) decides at
 // temperature > 0; at temperature 0 the first of the most probable tokens is taken. `banned`
-// tokens cannot be drawn. If everything is forbidden the token is -1 and the confidence -inf.
+// tokens cannot be drawn: they are forbidden as by `allowed`, before every filter. If everything
+// is forbidden, or a logit is NaN or +inf, the token is -1 and the confidence -inf.
+//
+// top_k keeps all that tie with the k-th. Where tokens of equal logits stand at the border of
+// top_p, the lower ids are kept; the reference keeps as many, but which ones depends on its sort.
+//
+// The result does not depend on the machine: see row_math.h.
 Candidate draw(std::span<const float> logits, int position, const DrawOptions& options,
                std::span<const std::int32_t> banned, double uniform, DrawScratch& scratch);
 

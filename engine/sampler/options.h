@@ -23,16 +23,20 @@ std::string_view name_of(Algorithm algorithm);
 Result<Algorithm> parse_algorithm(std::string_view name);
 
 struct SamplingOptions {
-  int steps = 64;
+  int steps = 64;  // in [1, 1000000]
   Algorithm algorithm = Algorithm::Entropy;
-  float temperature = 0;       // 0: the most probable token
-  std::optional<float> top_p;  // in (0, 1]; 1 is off
-  std::optional<int> top_k;    // at least 1
-  float alg_temp = 0;          // above 0: positions are drawn instead of taken best first
-  float eps = 1e-3F;           // the last time of the schedule
-  // Commits every position that is at least this sure, and at least one (Fast-dLLM); `steps` is
-  // then an upper bound. ConfidenceThreshold needs it and reads it in its own way.
-  std::optional<float> threshold;
+  float temperature = 0;            // 0: the most probable token; else in [1e-6, 100]
+  std::optional<float> top_p = {};  // in (0, 1]; 1 is off
+  std::optional<int> top_k = {};    // at least 1
+  // Above 0 (same bounds as temperature): positions are drawn instead of taken best first. Only
+  // where a fixed number is committed at a step: maskgit_plus, topk_margin, entropy.
+  float alg_temp = 0;
+  float eps = 1e-3F;  // in [0, 1]: the last time of the schedule
+  // In [0, 1]. Commits every position whose token is at least this probable, and at least the
+  // surest one (Fast-dLLM); `steps` is then an upper bound. Always a probability, also where the
+  // algorithm orders positions by another score. ConfidenceThreshold needs it and reads it in its
+  // own way; origin, which chooses positions at random, refuses it.
+  std::optional<float> threshold = {};
   std::uint64_t seed = 0;
 };
 

@@ -1,0 +1,158 @@
+#include "engine/sampler/candidate.h"
+
+#include <algorithm>
+#include <cassert>
+#include <cmath>
+#include <cstddef>
+#include <limits>
+
+#include "engine/sampler/filters.h"
+#include "engine/sampler/row_math.h"
+
+namespace lacuna::engine {
+namespace {
+
+constexpr float kInfinity = std::numeric_limits<float>::infinity();
+
+// A row of logits with all of its filters applied, and what the softmax needs of it.
+struct Row {
+  std::span<const float> logits;
+  float largest;
+  std::span<const float> maxima;   // of its columns
+  std::span<const float> weights;  // exp(logit - largest)
+  std::span<const double> sums;    // of weights, for each block
+  double total;                    // of weights
+};
+
+bool filters_top_p(const DrawOptions& options) { return options.top_p && *options.top_p < 1; }
+
+// The tempered logits; forbidden and dropped ones are -inf. A row that nothing changes is not
+// copied.
+std::span<const float> filtered(std::span<const float> logits, const DrawOptions& options,
+                                std::span<const std::int32_t> banned, DrawScratch& scratch) {
+  const float divisor = options.temperature > 0 ? options.temperature : 1;
+  if (divisor == 1 && options.allowed.empty() && banned.empty() && !filters_top_p(options) &&
+      !options.top_k) {
+    return logits;
+  }
+  assert(options.allowed.empty() || options.allowed.size() == logits.size());
+  scratch.logits.resize(logits.size());
+  row_math().prepare(scratch.logits.data(), logits.data(),
+                     options.allowed.empty() ? nullptr : options.allowed.data(), divisor,
+                     static_cast<int>(logits.size()));
+  for (const std::int32_t token : banned) {
+    scratch.logits[static_cast<std::size_t>(token)] = -kInfinity;
+  }
+  if (filters_top_p(options)) keep_top_p(scratch.logits, *options.top_p, scratch);
+  if (options.top_k) keep_top_k(scratch.logits, *options.top_k, scratch);
+  return scratch.logits;
+}
+
+Row softmax_of(std::span<const float> logits, DrawScratch& scratch) {
+  const int n = static_cast<int>(logits.size());
+  scratch.maxima.resize(static_cast<std::size_t>(n_row_columns(n)));
+  scratch.weights.resize(logits.size());
+  scratch.sums.resize(static_cast<std::size_t>(n_row_blocks(n)));
+  row_math().column_maxima(scratch.maxima.data(), logits.data(), n);
+  const float largest = *std::max_element(scratch.maxima.begin(), scratch.maxima.end());
+  const double total = row_math().exponentials(scratch.weights.data(), scratch.sums.data(),
+                                               logits.data(), largest, n);
+  return {logits, largest, scratch.maxima, scratch.weights, scratch.sums, total};
+}
+
+// The first of the most probable tokens.
+std::size_t best_token(const Row& row) {
+  const std::size_t n = row.logits.size();
+  std::size_t best = n;
+  for (std::size_t c = 0; c < row.maxima.size(); ++c) {
+    if (row.maxima[c] != row.largest) continue;
+    const std::size_t tile = c / kRowColumns * kRowTile;
+    if (tile > best) break;
+    std::size_t i = tile + c % kRowColumns;
+    while (row.logits[i] != row.largest) i += kRowColumns;
+    best = std::min(best, i);
+  }
+  return best;
+}
+
+// The token at which the cumulative sum of weights exceeds uniform * total.
+std::size_t drawn_token(const Row& row, double uniform) {
+  const double target = uniform * row.total;
+  // The sums of blocks add up to `total` exactly as they did in exponentials(), so some block
+  // exceeds the target.
+  double before = 0;
+  std::size_t block = 0;
+  while (!(before + row.sums[block] > target)) before += row.sums[block++];
+  const std::size_t begin = block * kRowBlock;
+  const std::size_t end = std::min(begin + kRowBlock, row.weights.size());
+  // The weights of the block may add up to a little less than its sum: then the last one is meant.
+  std::size_t token = begin;
+  for (std::size_t i = begin; i < end; ++i) {
+    if (row.weights[i] == 0) continue;
+    token = i;
+    before += row.weights[i];
+    if (before > target) break;
+  }
+  return token;
+}
+
+float margin_of(const Row& row, std::size_t best) {
+  float second = -kInfinity;
+  const std::size_t best_column = best / kRowTile * kRowColumns + best % kRowColumns;
+  for (std::size_t c = 0; c < row.maxima.size(); ++c) {
+    if (c != best_column) second = std::max(second, row.maxima[c]);
+  }
+  const std::size_t tile = best / kRowTile * kRowTile;
+  const std::size_t end = std::min(tile + kRowTile, row.logits.size());
+  for (std::size_t i = tile + best % kRowColumns; i < end; i += kRowColumns) {
+    if (i != best) second = std::max(second, row.logits[i]);
+  }
+  const auto first_probability = static_cast<float>(1 / row.total);
+  const auto second_probability = static_cast<float>(std::exp(second - row.largest) / row.total);
+  return first_probability - second_probability;
+}
+
+float confidence_in(const Row& row, Confidence kind, float probability) {
+  switch (kind) {
+    case Confidence::Probability:
+      return probability;
+    case Confidence::Margin:
+      return margin_of(row, best_token(row));
+    case Confidence::NegativeEntropy:
+      return static_cast<float>(row_math().negative_entropy(row.weights.data(),
+                                                            static_cast<float>(1 / row.total),
+                                                            static_cast<int>(row.weights.size())));
+  }
+  return -kInfinity;
+}
+
+}  // namespace
+
+Confidence confidence_of(Algorithm algorithm) {
+  switch (algorithm) {
+    case Algorithm::TopkMargin:
+      return Confidence::Margin;
+    case Algorithm::Entropy:
+      return Confidence::NegativeEntropy;
+    case Algorithm::Origin:
+    case Algorithm::MaskgitPlus:
+    case Algorithm::ConfidenceThreshold:
+      break;
+  }
+  return Confidence::Probability;
+}
+
+Candidate draw(std::span<const float> logits, int position, const DrawOptions& options,
+               std::span<const std::int32_t> banned, double uniform, DrawScratch& scratch) {
+  const Candidate none{position, -1, 0, -kInfinity};
+  if (logits.empty()) return none;
+  const Row row = softmax_of(filtered(logits, options, banned, scratch), scratch);
+  // The sum is NaN for a NaN anywhere, for +inf, and when all logits are -inf.
+  if (!(row.total > 0)) return none;
+  const std::size_t token = options.temperature > 0 ? drawn_token(row, uniform) : best_token(row);
+  const auto probability = static_cast<float>(row.weights[token] / row.total);
+  return {position, static_cast<std::int32_t>(token), probability,
+          confidence_in(row, options.confidence, probability)};
+}
+
+}  // namespace lacuna::engine

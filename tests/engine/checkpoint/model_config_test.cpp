@@ -1,0 +1,276 @@
+#include "engine/checkpoint/model_config.h"
+
+#include <string>
+
+#include <gtest/gtest.h>
+#include <nlohmann/json.hpp>
+
+#include "tests/helpers/tiny_model.h"
+
+namespace lacuna::engine {
+namespace {
+
+using nlohmann::json;
+
+// A good config.json with some keys changed: R"({"hidden_size": 0, "head_dim": 32})". A key with
+// the value "<remove>" goes.
+std::string config_with(const std::string& changes) {
+  json config = json::parse(test::make_tiny_model().config_json);
+  const json changed = json::parse(changes);
+  for (const auto& [key, value] : changed.items()) {
+    if (value == "<remove>") {
+      config.erase(key);
+    } else {
+      config[key] = value;
+    }
+  }
+  return config.dump();
+}
+
+ModelConfig accepted(const std::string& changes) {
+  const auto config = parse_model_config(config_with(changes));
+  EXPECT_TRUE(config.has_value()) << changes << ": " << config.error().message;
+  return config ? *config : ModelConfig{};
+}
+
+void check_refused(const std::string& config_json, ErrorCode code, const std::string& message) {
+  const auto config = parse_model_config(config_json);
+  ASSERT_FALSE(config.has_value()) << config_json;
+  EXPECT_EQ(config.error().message, message);
+  EXPECT_EQ(config.error().code, code) << message;
+}
+
+TEST(ModelConfigTest, ReadsTheConfigOfDiffuCoder) {
+  const auto config = parse_model_config(R"({
+    "architectures": ["DreamModel"], "attention_dropout": 0.0,
+    "auto_map": {"AutoConfig": "configuration_dream.DreamConfig"},
+    "bos_token_id": 151643, "eos_token_id": 151643, "full_attn_mask": true, "hidden_act": "silu",
+    "hidden_size": 3584, "initializer_range": 0.02, "intermediate_size": 18944,
+    "mask_token_id": 151666, "max_position_embeddings": 131072, "max_window_layers": 28,
+    "model_type": "Dream", "num_attention_heads": 28, "num_hidden_layers": 28,
+    "num_key_value_heads": 4, "pad_token_id": 151643, "rms_norm_eps": 1e-06,
+    "rope_scaling": null, "rope_theta": 1000000.0, "sliding_window": null,
+    "tie_word_embeddings": false, "torch_dtype": "bfloat16", "transformers_version": "4.46.2",
+    "use_cache": true, "use_mrope": false, "use_sliding_window": false, "vocab_size": 152064})");
+  ASSERT_TRUE(config.has_value()) << config.error().message;
+  EXPECT_EQ(config->architecture, Architecture::Dream);
+  EXPECT_EQ(config->vocab_size, 152064);
+  EXPECT_EQ(config->hidden_size, 3584);
+  EXPECT_EQ(config->intermediate_size, 18944);
+  EXPECT_EQ(config->layers, 28);
+  EXPECT_EQ(config->heads, 28);
+  EXPECT_EQ(config->kv_heads, 4);
+  EXPECT_EQ(config->head_size, 128);
+  EXPECT_EQ(config->max_positions, 131072);
+  EXPECT_EQ(config->rms_norm_eps, 1e-6F);
+  EXPECT_EQ(config->rope_theta, 1e6F);
+  EXPECT_TRUE(config->qkv_bias && config->shift_logits && !config->tied_embeddings);
+  EXPECT_EQ(config->mask_token, 151666);
+  EXPECT_EQ(config->pad_token, 151643);
+  EXPECT_FALSE(config->expand_token || config->delete_token || config->document_format);
+}
+
+TEST(ModelConfigTest, ReadsAQwen2ConfigWithoutAMask) {
+  const auto config = parse_model_config(R"({
+    "architectures": ["Qwen2ForCausalLM"], "attention_dropout": 0.0, "bos_token_id": 151643,
+    "eos_token_id": [151645, 151643], "hidden_act": "silu", "hidden_size": 896,
+    "initializer_range": 0.02, "intermediate_size": 4864, "layer_types": ["full_attention"],
+    "max_position_embeddings": 32768, "max_window_layers": 24, "model_type": "qwen2",
+    "num_attention_heads": 14, "num_hidden_layers": 24, "num_key_value_heads": 2,
+    "rms_norm_eps": 1e-06, "rope_theta": 1000000.0, "sliding_window": 32768,
+    "tie_word_embeddings": true, "use_sliding_window": false, "vocab_size": 151936})");
+  ASSERT_TRUE(config.has_value()) << config.error().message;
+  EXPECT_EQ(config->architecture, Architecture::Qwen2);
+  EXPECT_TRUE(config->tied_embeddings && config->qkv_bias && config->shift_logits);
+  EXPECT_EQ(config->head_size, 64);
+  EXPECT_EQ(config->eos_token, 151645);
+  EXPECT_FALSE(config->mask_token);
+}
+
+TEST(ModelConfigTest, OurKeysChangeWhatTheArchitectureSays) {
+  EXPECT_FALSE(accepted(R"({"logits_shift": false})").shift_logits);
+  EXPECT_FALSE(accepted(R"({"model_type": "qwen2", "architectures": null, "logits_shift": false})")
+                   .shift_logits);
+  EXPECT_EQ(accepted(R"({"head_dim": 32})").head_size, 32);
+  EXPECT_EQ(accepted(R"({"num_key_value_heads": "<remove>"})").kv_heads, 4);
+}
+
+TEST(ModelConfigTest, RopeThetaMayStandInRopeParameters) {
+  const auto config = accepted(R"({"rope_theta": "<remove>", "rope_scaling": {"type": "default"},
+    "rope_parameters": {"rope_theta": 500000, "rope_type": "default"}})");
+  EXPECT_EQ(config.rope_theta, 5e5F);
+}
+
+TEST(ModelConfigTest, TokensAreANumberAListOrNothing) {
+  const auto config = accepted(R"({"mask_token_id": null, "pad_token_id": [], "bos_token_id": 0,
+    "eos_token_id": [7, 3], "expand_token_id": 4, "delete_token_id": 2})");
+  EXPECT_FALSE(config.mask_token);
+  EXPECT_FALSE(config.pad_token);
+  EXPECT_EQ(config.bos_token, 0);
+  EXPECT_EQ(config.eos_token, 7);
+  EXPECT_EQ(config.expand_token, 4);
+  EXPECT_EQ(config.delete_token, 2);
+}
+
+TEST(ModelConfigTest, AModelThatExpandsDeletesByEos) {
+  EXPECT_EQ(accepted(R"({"expand_token_id": 4, "eos_token_id": 3})").delete_token, 3);
+  EXPECT_FALSE(accepted(R"({"eos_token_id": 3})").delete_token);
+}
+
+TEST(ModelConfigTest, GenerationConfigFillsInTheMask) {
+  GenerationDefaults generation;
+  generation.mask_token = 11;
+  generation.expand_token = 12;
+  const std::string without = config_with(R"({"mask_token_id": "<remove>", "eos_token_id": 3})");
+  const auto adopted = parse_model_config(without, generation);
+  ASSERT_TRUE(adopted.has_value());
+  EXPECT_EQ(adopted->mask_token, 11);
+  EXPECT_EQ(adopted->expand_token, 12);
+  EXPECT_EQ(adopted->delete_token, 3);
+  EXPECT_EQ(parse_model_config(config_with(R"({"mask_token_id": 1})"), generation)->mask_token, 1);
+
+  generation.mask_token = 48;
+  const auto refused = parse_model_config(without, generation);
+  ASSERT_FALSE(refused.has_value());
+  EXPECT_EQ(refused.error().message,
+            "mask_token_id of generation_config.json is 48; token ids go from 0 to 47");
+}
+
+TEST(ModelConfigTest, ReadsTheDocumentFormatOfOurModels) {
+  const auto config = accepted(R"({"document_format": {"begin": 5, "end": 3, "any_language": 6,
+    "languages": {"python": 7, "c++": 8}}})");
+  ASSERT_TRUE(config.document_format.has_value());
+  EXPECT_EQ(config.document_format->begin, 5);
+  EXPECT_EQ(config.document_format->end, 3);
+  EXPECT_EQ(config.document_format->any_language, 6);
+  EXPECT_EQ(config.document_format->languages,
+            (std::map<std::string, std::int32_t>{{"python", 7}, {"c++", 8}}));
+  EXPECT_TRUE(accepted(R"({"document_format": {}})").document_format.has_value());
+  EXPECT_FALSE(accepted(R"({"document_format": null})").document_format.has_value());
+}
+
+TEST(ModelConfigTest, SaysWhichFeatureItCannotRun) {
+  const struct {
+    const char* changes;
+    const char* message;
+  } cases[] = {
+      {R"({"model_type": "llada"})", "model_type is 'llada'; LLaDA models are not supported yet"},
+      {R"({"model_type": "llama"})", "model_type is 'llama'; Dream and qwen2 are supported"},
+      {R"({"model_type": "<remove>"})", "model_type is absent; Dream and qwen2 are supported"},
+      {R"({"architectures": ["Qwen2ForCausalLM"]})",
+       "architectures names 'Qwen2ForCausalLM'; for this model_type DreamModel is supported"},
+      {R"({"model_type": "qwen2", "architectures": ["Qwen2ForSequenceClassification"]})",
+       "architectures names 'Qwen2ForSequenceClassification'; for this model_type "
+       "Qwen2ForCausalLM is supported"},
+      {R"({"architectures": [1]})",
+       "architectures names no string; for this model_type DreamModel is supported"},
+      {R"({"rope_scaling": {"type": "yarn", "factor": 4.0}})",
+       "rope_scaling.type is 'yarn'; only RoPE without scaling is supported"},
+      {R"({"rope_scaling": {"rope_type": 1}})",
+       "rope_scaling.rope_type is no string; only RoPE without scaling is supported"},
+      {R"({"rope_parameters": {"rope_type": "linear"}})",
+       "rope_parameters.rope_type is 'linear'; only RoPE without scaling is supported"},
+      {R"({"use_sliding_window": true})",
+       "use_sliding_window is true; sliding-window attention is not supported"},
+      {R"({"use_mrope": true})", "use_mrope is true; multimodal RoPE is not supported"},
+      {R"({"hidden_act": "gelu"})", "hidden_act is 'gelu'; only 'silu' is supported"},
+      {R"({"quantization_config": {"bits": 4}})",
+       "quantization_config is an object; only F32, F16 and BF16 weights are supported"},
+      {R"({"layer_types": ["full_attention", "sliding_attention"]})",
+       "layer_types is a list; only 'full_attention' is supported"},
+      {R"({"document_format": {"start": 5}})",
+       "document_format has the key 'start', which this version does not know"},
+  };
+  for (const auto& [changes, message] : cases) {
+    check_refused(config_with(changes), ErrorCode::InvalidInput, message);
+  }
+}
+
+TEST(ModelConfigTest, NamesTheAbsurdKeyAndItsValue) {
+  const struct {
+    const char* changes;
+    const char* message;
+  } cases[] = {
+      {R"({"vocab_size": "<remove>"})", "the key vocab_size is missing"},
+      {R"({"vocab_size": null})", "the key vocab_size is missing"},
+      {R"({"vocab_size": 0})", "vocab_size is 0; it must be an integer from 1 to 4194304"},
+      {R"({"vocab_size": -48})", "vocab_size is -48; it must be an integer from 1 to 4194304"},
+      {R"({"vocab_size": 48.0})", "vocab_size is 48.0; it must be an integer from 1 to 4194304"},
+      {R"({"vocab_size": "48"})", "vocab_size is '48'; it must be an integer from 1 to 4194304"},
+      {R"({"vocab_size": 4294967344})",
+       "vocab_size is 4294967344; it must be an integer from 1 to 4194304"},
+      {R"({"vocab_size": 18446744073709551615})",
+       "vocab_size is 18446744073709551615; it must be an integer from 1 to 4194304"},
+      {R"({"hidden_size": 65537})", "hidden_size is 65537; it must be an integer from 1 to 65536"},
+      {R"({"intermediate_size": 0})",
+       "intermediate_size is 0; it must be an integer from 1 to 524288"},
+      {R"({"num_hidden_layers": 1000000000})",
+       "num_hidden_layers is 1000000000; it must be an integer from 1 to 1024"},
+      {R"({"num_attention_heads": 0})",
+       "num_attention_heads is 0; it must be an integer from 1 to 1024"},
+      {R"({"num_key_value_heads": 0})",
+       "num_key_value_heads is 0; it must be an integer from 1 to 1024"},
+      {R"({"num_key_value_heads": 3})",
+       "num_key_value_heads is 3; it must divide num_attention_heads, which is 4"},
+      {R"({"num_key_value_heads": 8})",
+       "num_key_value_heads is 8; it must divide num_attention_heads, which is 4"},
+      {R"({"hidden_size": 18})",
+       "hidden_size is 18; it must be a multiple of num_attention_heads, which is 4"},
+      {R"({"hidden_size": 12})",
+       "hidden_size is 12; with num_attention_heads 4 a head has 3 "
+       "numbers; it must be even and at most 256"},
+      {R"({"hidden_size": 1032})",
+       "hidden_size is 1032; with num_attention_heads 4 a head has 258 "
+       "numbers; it must be even and at most 256"},
+      {R"({"head_dim": 5})", "head_dim is 5; RoPE needs an even number"},
+      {R"({"head_dim": 0})", "head_dim is 0; it must be an integer from 2 to 256"},
+      {R"({"head_dim": 258})", "head_dim is 258; it must be an integer from 2 to 256"},
+      {R"({"head_dim": 256, "num_attention_heads": 1024})",
+       "head_dim is 256; with num_attention_heads 1024 the product exceeds 65536"},
+      {R"({"max_position_embeddings": 0})",
+       "max_position_embeddings is 0; it must be an integer from 1 to 16777216"},
+      {R"({"rms_norm_eps": 0})", "rms_norm_eps is 0; it must be a number from 1e-12 to 0.1"},
+      {R"({"rms_norm_eps": -1e-6})",
+       "rms_norm_eps is -1e-06; it must be a number from 1e-12 to 0.1"},
+      {R"({"rms_norm_eps": "1e-6"})",
+       "rms_norm_eps is '1e-6'; it must be a number from 1e-12 to 0.1"},
+      {R"({"rope_theta": "<remove>"})", "the key rope_theta is missing"},
+      {R"({"rope_theta": 0})", "rope_theta is 0; it must be a number from 1 to 1e+12"},
+      {R"({"rope_theta": 1e300})", "rope_theta is 1e+300; it must be a number from 1 to 1e+12"},
+      {R"({"rope_theta": null, "rope_parameters": {"rope_theta": -1}})",
+       "rope_parameters.rope_theta is -1; it must be a number from 1 to 1e+12"},
+      {R"({"rope_scaling": 2})", "rope_scaling is 2; it must be an object"},
+      {R"({"tie_word_embeddings": 1})", "tie_word_embeddings is 1; it must be true or false"},
+      {R"({"logits_shift": "no"})", "logits_shift is 'no'; it must be true or false"},
+      {R"({"model_type": 1})", "model_type is 1; it must be a string"},
+      {R"({"mask_token_id": 48})", "mask_token_id is 48; token ids go from 0 to 47"},
+      {R"({"mask_token_id": -1})", "mask_token_id is -1; token ids go from 0 to 47"},
+      {R"({"mask_token_id": 4294967297})",
+       "mask_token_id is 4294967297; token ids go from 0 to 47"},
+      {R"({"eos_token_id": [3, 48]})", "eos_token_id is 48; token ids go from 0 to 47"},
+      {R"({"eos_token_id": [[3]]})", "eos_token_id is a list; token ids go from 0 to 47"},
+      {R"({"eos_token_id": {"x": 3}})", "eos_token_id is an object; token ids go from 0 to 47"},
+      {R"({"document_format": [5, 3]})", "document_format is a list; it must be an object"},
+      {R"({"document_format": {"begin": 99}})",
+       "document_format.begin is 99; token ids go from 0 to 47"},
+      {R"({"document_format": {"languages": [7]}})",
+       "document_format.languages is a list; it must be an object of token ids"},
+      {R"({"document_format": {"languages": {"python": "7"}}})",
+       "document_format.languages.python is '7'; token ids go from 0 to 47"},
+      {R"({"document_format": {"languages": {"\u001b[2J": -1}}})",
+       "document_format.languages.?[2J is -1; token ids go from 0 to 47"},
+  };
+  for (const auto& [changes, message] : cases) {
+    check_refused(config_with(changes), ErrorCode::Corrupt, message);
+  }
+}
+
+TEST(ModelConfigTest, RefusesTextThatIsNoJsonObject) {
+  check_refused("", ErrorCode::Corrupt, "invalid JSON near byte 1");
+  check_refused("[]", ErrorCode::Corrupt, "it is not a JSON object");
+  check_refused("{\"rms_norm_eps\": NaN}", ErrorCode::Corrupt, "invalid JSON near byte 18");
+  check_refused(R"({"a": 1, "a": 2})", ErrorCode::Corrupt, "the key 'a' appears twice");
+}
+
+}  // namespace
+}  // namespace lacuna::engine

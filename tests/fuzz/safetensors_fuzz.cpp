@@ -1,0 +1,49 @@
+// The safetensors reader: whatever the bytes are, it must not crash, and every view it hands out
+// must lie inside them.
+#include <cstddef>
+#include <cstdint>
+#include <cstdlib>
+#include <span>
+
+#include "engine/checkpoint/safetensors.h"
+#include "kernels/dtype.h"
+
+namespace {
+
+volatile unsigned sink;
+
+// Reads the view at both ends and in steps, so that the sanitizer sees a wrong bound.
+void touch(std::span<const std::byte> data) {
+  constexpr std::size_t kStep = 61;
+  for (std::size_t i = 0; i < data.size(); i += kStep) sink = std::to_integer<unsigned>(data[i]);
+  if (!data.empty()) sink = std::to_integer<unsigned>(data.back());
+}
+
+void require(bool condition) {
+  if (!condition) std::abort();
+}
+
+}  // namespace
+
+extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
+  const auto bytes = std::as_bytes(std::span(data, size));
+  const auto file = lacuna::engine::SafetensorsFile::parse(bytes);
+  if (!file) {
+    require(!file.error().message.empty() && file.error().message.size() < 1000);
+    return 0;
+  }
+  std::size_t total = 0;
+  for (const auto& entry : file->entries()) {
+    touch(entry.data);
+    total += entry.data.size();
+    require(file->find(entry.name) == &entry);
+    const auto view = file->tensor(entry.name);
+    require(view.has_value() == entry.type.has_value());
+    if (!view) continue;
+    std::size_t product = lacuna::kernels::size_of(view->type);
+    for (const std::int64_t extent : view->shape) product *= static_cast<std::size_t>(extent);
+    require(product == view->data.size());
+  }
+  require(total <= size);
+  return 0;
+}
