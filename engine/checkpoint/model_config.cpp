@@ -65,25 +65,27 @@ Architecture read_architecture(JsonFields& fields) {
   return Architecture::Dream;
 }
 
-// Newer configs keep theta in rope_parameters and call the absence of scaling "default".
-float read_rope(JsonFields& fields) {
+// Newer configs call the absence of scaling "default"; older ones have no object at all.
+void check_rope_type(JsonFields& fields, const char* key) {
   constexpr const char* kRule = "only RoPE without scaling is supported";
-  for (const char* key : {"rope_scaling", "rope_parameters"}) {
-    const json* rope = fields.find(key);
-    if (rope == nullptr) continue;
-    if (!rope->is_object()) {
-      fields.refuse(key, "it must be an object");
-      continue;
-    }
-    for (const char* type_key : {"rope_type", "type"}) {
-      const auto type = rope->find(type_key);
-      if (type == rope->end() || *type == "default") continue;
-      const std::string shown =
-          type->is_string() ? quote(type->get_ref<const std::string&>()) : std::string("no string");
-      fields.refuse(fail(ErrorCode::InvalidInput,
-                         std::string(key) + "." + type_key + " is " + shown + "; " + kRule));
-    }
-  }
+  const json* rope = fields.find(key);
+  if (rope == nullptr) return;
+  if (!rope->is_object()) return fields.refuse(key, "it must be an object");
+  auto type = rope->find("rope_type");
+  if (type == rope->end()) type = rope->find("type");
+  if (type == rope->end() && !rope->contains("factor")) return;
+  if (type == rope->end()) return unsupported(fields, key, kRule);
+  if (*type == "default") return;
+  if (!type->is_string()) return unsupported(fields, key, kRule);
+  fields.refuse(fail(ErrorCode::InvalidInput, std::string(key) + " has the type " +
+                                                  quote(type->get_ref<const std::string&>()) +
+                                                  "; " + kRule));
+}
+
+// Newer configs keep theta in rope_parameters.
+float read_rope(JsonFields& fields) {
+  check_rope_type(fields, "rope_scaling");
+  check_rope_type(fields, "rope_parameters");
   constexpr double kMinTheta = 1;
   constexpr double kMaxTheta = 1e12;
   const json* parameters = fields.find("rope_parameters");

@@ -44,7 +44,7 @@ TEST(ModelConfigTest, ReadsTheConfigOfDiffuCoder) {
   const auto config = parse_model_config(R"({
     "architectures": ["DreamModel"], "attention_dropout": 0.0,
     "auto_map": {"AutoConfig": "configuration_dream.DreamConfig"},
-    "bos_token_id": 151643, "eos_token_id": 151643, "full_attn_mask": true, "hidden_act": "silu",
+    "bos_token_id": 151643, "eos_token_id": 151643, "hidden_act": "silu",
     "hidden_size": 3584, "initializer_range": 0.02, "intermediate_size": 18944,
     "mask_token_id": 151666, "max_position_embeddings": 131072, "max_window_layers": 28,
     "model_type": "Dream", "num_attention_heads": 28, "num_hidden_layers": 28,
@@ -165,11 +165,13 @@ TEST(ModelConfigTest, SaysWhichFeatureItCannotRun) {
       {R"({"architectures": [1]})",
        "architectures names no string; for this model_type DreamModel is supported"},
       {R"({"rope_scaling": {"type": "yarn", "factor": 4.0}})",
-       "rope_scaling.type is 'yarn'; only RoPE without scaling is supported"},
+       "rope_scaling has the type 'yarn'; only RoPE without scaling is supported"},
       {R"({"rope_scaling": {"rope_type": 1}})",
-       "rope_scaling.rope_type is no string; only RoPE without scaling is supported"},
+       "rope_scaling is an object; only RoPE without scaling is supported"},
+      {R"({"rope_scaling": {"factor": 2.0}})",
+       "rope_scaling is an object; only RoPE without scaling is supported"},
       {R"({"rope_parameters": {"rope_type": "linear"}})",
-       "rope_parameters.rope_type is 'linear'; only RoPE without scaling is supported"},
+       "rope_parameters has the type 'linear'; only RoPE without scaling is supported"},
       {R"({"use_sliding_window": true})",
        "use_sliding_window is true; sliding-window attention is not supported"},
       {R"({"use_mrope": true})", "use_mrope is true; multimodal RoPE is not supported"},
@@ -270,6 +272,13 @@ TEST(ModelConfigTest, RefusesTextThatIsNoJsonObject) {
   check_refused("[]", ErrorCode::Corrupt, "it is not a JSON object");
   check_refused("{\"rms_norm_eps\": NaN}", ErrorCode::Corrupt, "invalid JSON near byte 18");
   check_refused(R"({"a": 1, "a": 2})", ErrorCode::Corrupt, "the key 'a' appears twice");
+}
+
+TEST(ModelConfigTest, RefusesEveryTruncation) {
+  const std::string whole = test::make_tiny_model().config_json;
+  for (std::size_t length = 0; length < whole.size(); ++length) {
+    ASSERT_FALSE(parse_model_config(whole.substr(0, length)).has_value()) << length;
+  }
 }
 
 }  // namespace
