@@ -38,6 +38,7 @@ void for_each_at_least(std::span<const float> logits, std::span<const float> max
 
 std::span<const float> find_maxima(std::span<const float> logits, DrawScratch& scratch) {
   const int n = static_cast<int>(logits.size());
+  scratch.entries.reserve(logits.size());  // once, so that later rows never allocate
   scratch.maxima.resize(static_cast<std::size_t>(n_row_columns(n)));
   row_math().column_maxima(scratch.maxima.data(), logits.data(), n);
   return scratch.maxima;
