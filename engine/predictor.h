@@ -23,7 +23,7 @@ struct PredictRequest {
   const Random* random;
   int step;  // counts forward passes: part of the random counter
   // For each position of the canvas the tokens that it cannot draw. Empty: none anywhere.
-  std::span<const std::vector<std::int32_t>> banned;
+  std::span<const std::vector<std::int32_t>> banned = {};
 
   // The last two arguments of every draw() for a position. Each ban gives it another number.
   std::span<const std::int32_t> banned_at(int position) const {

@@ -10,6 +10,7 @@
 #include <gtest/gtest.h>
 
 #include "engine/denoiser.h"
+#include "engine/sampler/commit_rule.h"
 #include "tests/helpers/reference_model.h"
 
 namespace lacuna::engine {

@@ -87,7 +87,7 @@ INSTANTIATE_TEST_SUITE_P(
         Setting{"dream_bf16_avx2", "dream-tiny-bf16-sharded", WeightFormat::Bf16, Isa::Avx2},
         Setting{"dream_bf16_avx512", "dream-tiny-bf16-sharded", WeightFormat::Bf16,
                 Isa::Avx512Bf16}),
-    [](const auto& info) { return info.param.name; });
+    [](const auto& suite) { return suite.param.name; });
 
 void expect_network_logits(ReferenceModel& model, const Ids& ids, const nlohmann::json& expected,
                            std::size_t first_row) {
