@@ -1,0 +1,232 @@
+// `lacuna bench`: how fast this machine runs a model.
+#include <CLI/CLI.hpp>
+#include <algorithm>
+#include <memory>
+
+#include <nlohmann/json.hpp>
+
+#include "cli/bench_measure.h"
+#include "cli/command.h"
+#include "cli/exit.h"
+#include "cli/format.h"
+#include "cli/load_model.h"
+#include "cli/standard_io.h"
+#include "engine/random_weights.h"
+
+namespace lacuna::cli {
+namespace {
+
+using Json = nlohmann::ordered_json;
+
+constexpr const char* kDescription =
+    "Measure a model on this machine: full forward passes, cached steps, a fill, the tokenizer, "
+    "loading. Each is run once unmeasured and then several times; best and median are reported.";
+
+constexpr const char* kExamples =
+    "Examples:\n"
+    "  lacuna bench\n"
+    "  lacuna bench --tokens 128,2048 --dtype bf16 --threads 8 --json\n"
+    "  lacuna bench --random qwen2-0.5b                 that shape with random weights";
+
+struct BenchOptions {
+  CommonOptions common;
+  std::vector<int> tokens = {64, 256, 512};
+  std::vector<std::string> dtypes = {"f32", "bf16"};
+  std::string random;
+  int runs = 5;
+};
+
+constexpr int kMaxTokens = 1 << 17;
+
+Json timing_json(const Timing& time) {
+  return {{"best_ms", time.best * 1000}, {"median_ms", time.median * 1000}};
+}
+
+Json pass_json(const PassTiming& pass) {
+  Json json = {{"tokens", pass.tokens}, {"rows", pass.rows}};
+  json.update(timing_json(pass.time));
+  json["gflops"] = pass.gflops;
+  return json;
+}
+
+// Full passes over each number of tokens, then steps of few rows in the largest canvas.
+Json passes_json(const BenchOptions& options, const engine::Transformer& transformer,
+                 kernels::CpuContext& context, kernels::Precision precision) {
+  Json passes = Json::array();
+  for (const int tokens : options.tokens) {
+    passes.push_back(
+        pass_json(time_pass(transformer, context, precision, tokens, tokens, options.runs)));
+  }
+  const int largest = *std::max_element(options.tokens.begin(), options.tokens.end());
+  for (const int rows : {8, 16, 32}) {
+    if (rows >= largest) continue;
+    passes.push_back(
+        pass_json(time_pass(transformer, context, precision, largest, rows, options.runs)));
+  }
+  return passes;
+}
+
+Result<void> check_tokens(const BenchOptions& options, const engine::ModelConfig& config) {
+  const int largest = *std::max_element(options.tokens.begin(), options.tokens.end());
+  if (largest <= config.max_positions) return {};
+  return fail(ErrorCode::InvalidInput, "--tokens has " + std::to_string(largest) +
+                                           ", but the model has only " +
+                                           std::to_string(config.max_positions) + " positions");
+}
+
+Result<Json> bench_model(const BenchOptions& options) {
+  Json result;
+  Json dtypes = Json::array();
+  for (const std::string& dtype : options.dtypes) {
+    CommonOptions common = options.common;
+    common.dtype = dtype;
+    const Result<LoadedModel> loaded = load_model(common, true, nullptr);
+    if (!loaded) return loaded.error();
+    const engine::Model& model = loaded->model;
+    if (const auto ok = check_tokens(options, model.config()); !ok) return ok.error();
+    const Result<FillTiming> fill = time_fill(model, options.runs);
+    if (!fill) return fill.error();
+
+    if (dtypes.empty()) {
+      result["model"] = {{"name", loaded->place.name}, {"parameters", loaded->parameters}};
+      result["cpu"] = {{"instruction_set", kernels::name_of(loaded->context->isa())},
+                       {"threads", loaded->context->pool().threads()}};
+      const TokenizerTiming tokenizer = time_tokenizer(*model.tokenizer(), options.runs);
+      result["tokenizer"] = timing_json(tokenizer.time);
+      result["tokenizer"]["megabytes_per_second"] =
+          static_cast<double>(tokenizer.bytes) / tokenizer.time.best / 1e6;
+      result["tokenizer"]["bytes_per_token"] =
+          static_cast<double>(tokenizer.bytes) / static_cast<double>(tokenizer.tokens);
+    }
+    std::vector<double> load_seconds = {loaded->seconds};
+    for (int i = 1; i < options.runs; ++i) {
+      const Result<LoadedModel> again = load_model(common, true, nullptr);
+      if (again) load_seconds.push_back(again->seconds);
+    }
+    Json entry = {{"dtype", describe(loaded->numbers)}};
+    entry["load"] = timing_json(timing_of(load_seconds));
+    entry["load"]["megabytes_per_second"] =
+        static_cast<double>(loaded->bytes) / timing_of(load_seconds).best / 1e6;
+    entry["passes"] =
+        passes_json(options, model.transformer(), *loaded->context, loaded->numbers.precision);
+    entry["fill"] = timing_json(fill->time);
+    entry["fill"]["tokens"] = fill->tokens;
+    entry["fill"]["tokens_per_forward"] =
+        static_cast<double>(fill->tokens) / std::max(1, fill->forward_passes);
+    entry["fill"]["tokens_per_second"] = fill->tokens / fill->time.best;
+    dtypes.push_back(std::move(entry));
+  }
+  result["dtypes"] = std::move(dtypes);
+  return result;
+}
+
+// A shape without files: passes only.
+Result<Json> bench_random(const BenchOptions& options) {
+  const engine::ModelConfig config = engine::qwen2_half_billion();
+  if (const auto ok = check_tokens(options, config); !ok) return ok.error();
+  const kernels::Isa isa = kernels::best_isa();
+  kernels::CpuContext context(
+      isa, options.common.threads > 0 ? options.common.threads : engine::default_threads());
+  Json result = {
+      {"model", {{"name", "random " + options.random}}},
+      {"cpu", {{"instruction_set", kernels::name_of(isa)}, {"threads", context.pool().threads()}}}};
+  Json dtypes = Json::array();
+  for (const std::string& dtype : options.dtypes) {
+    CommonOptions common = options.common;
+    common.dtype = dtype;
+    const Numbers numbers = choose_numbers(common, kernels::DType::BF16, isa);
+    const engine::RandomWeights weights = engine::random_weights(config, kernels::DType::BF16);
+    const engine::Transformer transformer =
+        engine::Transformer::load(config, weights.tensors, context, numbers.format);
+    dtypes.push_back({{"dtype", describe(numbers)},
+                      {"passes", passes_json(options, transformer, context, numbers.precision)}});
+  }
+  result["dtypes"] = std::move(dtypes);
+  return result;
+}
+
+std::string cells(const std::vector<std::string>& row) {
+  std::string line = pad_right(row[0], 30);
+  for (std::size_t i = 1; i < row.size(); ++i) line += pad_left(row[i], 13);
+  return line + "\n";
+}
+
+std::vector<std::string> timed(const std::string& name, const Json& entry,
+                               const std::string& rate) {
+  return {name, fixed(entry["best_ms"].get<double>(), 2),
+          fixed(entry["median_ms"].get<double>(), 2), rate};
+}
+
+std::string as_text(const Json& result) {
+  std::string text = result["model"]["name"].get<std::string>() + ", " +
+                     result["cpu"]["instruction_set"].get<std::string>() + ", " +
+                     result["cpu"]["threads"].dump() + " threads\n";
+  for (const Json& entry : result["dtypes"]) {
+    text += "\n" + cells({entry["dtype"].get<std::string>(), "best ms", "median ms", ""});
+    for (const Json& pass : entry["passes"]) {
+      const bool full = pass["rows"] == pass["tokens"];
+      const std::string name =
+          full ? "full pass, " + pass["tokens"].dump() + " tokens"
+               : "step, " + pass["rows"].dump() + " rows of " + pass["tokens"].dump();
+      text += cells(timed(name, pass, fixed(pass["gflops"].get<double>(), 1) + " GFLOP/s"));
+    }
+    if (!entry.contains("fill")) continue;
+    const Json& fill = entry["fill"];
+    text += cells(timed("fill, " + fill["tokens"].dump() + " tokens in 2 holes", fill,
+                        fixed(fill["tokens_per_second"].get<double>(), 0) + " tokens/s"));
+    text +=
+        cells({"", "", "", fixed(fill["tokens_per_forward"].get<double>(), 2) + " tokens/pass"});
+    text += cells(timed("load", entry["load"],
+                        fixed(entry["load"]["megabytes_per_second"].get<double>(), 0) + " MB/s"));
+  }
+  if (result.contains("tokenizer")) {
+    const Json& tokenizer = result["tokenizer"];
+    text +=
+        "\n" + cells(timed("tokenizer, 256 KiB", tokenizer,
+                           fixed(tokenizer["megabytes_per_second"].get<double>(), 1) + " MB/s"));
+  }
+  return text;
+}
+
+int run_bench(const BenchOptions& options) {
+  const Result<Json> result = options.random.empty() ? bench_model(options) : bench_random(options);
+  if (!result) return report(result.error());
+  const Result<void> written =
+      write_output(options.common.json ? result->dump(2) + "\n" : as_text(*result));
+  return written ? kDone : report(written.error());
+}
+
+}  // namespace
+
+Command add_bench(CLI::App& root) {
+  CLI::App* app = root.add_subcommand("bench", "Measure how fast a model runs here");
+  app->description(kDescription);
+  app->footer(kExamples);
+  const auto options = std::make_shared<BenchOptions>();
+  app->add_option("--tokens", options->tokens, "Canvas sizes (default 64,256,512)")
+      ->delimiter(',')
+      ->type_name("N,N")
+      ->check(CLI::Range(1, kMaxTokens));
+  app->add_option("--dtype", options->dtypes, "Numbers to compute with (default f32,bf16)")
+      ->delimiter(',')
+      ->type_name("TYPE,TYPE")
+      ->check(CLI::IsMember({"auto", "f32", "bf16"}));
+  app->add_option("--threads", options->common.threads, "CPU threads (default: all that may run)")
+      ->type_name("N")
+      ->check(CLI::Range(1, 1024));
+  app->add_option("--runs", options->runs, "Measured runs of each (default 5)")
+      ->type_name("N")
+      ->check(CLI::Range(1, 10000));
+  CLI::Option* random =
+      app->add_option("--random", options->random,
+                      "Instead of a model's files, random weights of this shape: qwen2-0.5b")
+          ->type_name("SHAPE")
+          ->check(CLI::IsMember({"qwen2-0.5b"}));
+  add_json_option(*app, options->common, "Print JSON");
+  app->add_option("--model", options->common.model, "A model by name or folder (default: embedded)")
+      ->type_name("DIR")
+      ->excludes(random);
+  return {app, [options] { return run_bench(*options); }};
+}
+
+}  // namespace lacuna::cli
