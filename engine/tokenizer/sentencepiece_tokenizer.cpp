@@ -31,8 +31,10 @@ class SentencePieceTokenizer : public Tokenizer {
                          bool dummy_prefix)
       : processor_(std::move(processor)), dummy_prefix_(dummy_prefix) {}
 
-  // Fills the tables. Corrupt when an added token contradicts the model.
-  Result<void> add_tokens_of(const SentencePieceModel& model, const std::vector<AddedToken>& added);
+  // Fill the tables, one after the other. Corrupt when an added token contradicts the model.
+  void add_pieces(const SentencePieceModel& model);
+  Result<void> add_control_tokens(const SentencePieceModel& model,
+                                  const std::vector<AddedToken>& added);
 
   std::vector<std::int32_t> encode(std::string_view text) const override {
     std::vector<std::int32_t> ids;
@@ -108,45 +110,50 @@ std::string text_of(const SentencePieceModel::Piece& piece) {
   return text;
 }
 
-Result<void> SentencePieceTokenizer::add_tokens_of(const SentencePieceModel& model,
-                                                   const std::vector<AddedToken>& added) {
-  std::vector<AddedToken> control;
+void SentencePieceTokenizer::add_pieces(const SentencePieceModel& model) {
   tokens_.resize(model.pieces.size());
-  for (std::size_t id = 0; id < model.pieces.size(); ++id) {
+  const auto is_text = [](Type type) {
+    return type == Type::Normal || type == Type::UserDefined || type == Type::Byte;
+  };
+  for (std::size_t id = 0; id < tokens_.size(); ++id) {
     const SentencePieceModel::Piece& piece = model.pieces[id];
-    const bool is_text =
-        piece.type == Type::Normal || piece.type == Type::UserDefined || piece.type == Type::Byte;
-    tokens_[id] = {is_text ? text_of(piece) : piece.text, !is_text};
+    tokens_[id] = {is_text(piece.type) ? text_of(piece) : piece.text, !is_text(piece.type)};
     if (piece.type == Type::Byte) {
       byte_ids_[static_cast<std::uint8_t>(tokens_[id].text[0])] = static_cast<std::int32_t>(id);
-    } else if (piece.type == Type::Control) {
-      control.push_back({.content = piece.text, .id = static_cast<std::int32_t>(id)});
     }
+  }
+  // The first of several with the same text stays: control tokens, then pieces, then bytes.
+  const auto rank = [&](Type type) { return !is_text(type) ? 0 : type != Type::Byte ? 1 : 2; };
+  for (const int turn : {0, 1, 2}) {
+    for (std::size_t id = 0; id < tokens_.size(); ++id) {
+      if (rank(model.pieces[id].type) == turn) {
+        ids_.emplace(tokens_[id].text, static_cast<std::int32_t>(id));
+      }
+    }
+  }
+}
+
+Result<void> SentencePieceTokenizer::add_control_tokens(const SentencePieceModel& model,
+                                                        const std::vector<AddedToken>& added) {
+  std::vector<AddedToken> control;
+  for (std::size_t id = 0; id < model.pieces.size(); ++id) {
+    if (model.pieces[id].type != Type::Control) continue;
+    control.push_back({.content = tokens_[id].text, .id = static_cast<std::int32_t>(id)});
   }
   for (const AddedToken& token : added) {
     const auto id = static_cast<std::size_t>(token.id);
     if (id >= tokens_.size()) tokens_.resize(id + 1);
-    if (!tokens_[id].text.empty() && tokens_[id].text != token.content) {
-      return corrupt("added token '" + token.content + "' has the id of '" + tokens_[id].text +
-                     "'");
-    }
-    if (tokens_[id].text.size() == 1 && !tokens_[id].control) {
-      return corrupt("the single byte '" + token.content + "' is an added token");
+    const auto [known, is_new] = ids_.emplace(token.content, token.id);
+    const bool taken = is_new && !tokens_[id].text.empty();
+    const bool byte = !tokens_[id].control && tokens_[id].text.size() == 1;
+    if (known->second != token.id || taken || byte) {
+      return corrupt("added token '" + token.content + "' with id " + std::to_string(token.id) +
+                     " contradicts the model");
     }
     tokens_[id] = {token.content, true};
   }
   if (auto done = add_tokens(added, "added tokens", control); !done) return done;
   matcher_ = AddedTokenMatcher(std::move(control));
-  // The first of several with the same text stays: control tokens, then pieces, then bytes.
-  for (const int rank : {0, 1, 2}) {
-    for (std::size_t id = 0; id < tokens_.size(); ++id) {
-      const bool byte = id < model.pieces.size() && model.pieces[id].type == Type::Byte;
-      const int own_rank = tokens_[id].control ? 0 : byte ? 2 : 1;
-      if (own_rank == rank && !tokens_[id].text.empty()) {
-        ids_.emplace(tokens_[id].text, static_cast<std::int32_t>(id));
-      }
-    }
-  }
   return {};
 }
 
@@ -202,7 +209,8 @@ Result<std::unique_ptr<Tokenizer>> make_sentencepiece_tokenizer(std::string mode
   }
   auto tokenizer =
       std::make_unique<SentencePieceTokenizer>(std::move(processor), parsed->add_dummy_prefix);
-  if (Result<void> done = tokenizer->add_tokens_of(*parsed, added); !done) return done.error();
+  tokenizer->add_pieces(*parsed);
+  if (Result<void> done = tokenizer->add_control_tokens(*parsed, added); !done) return done.error();
   return std::unique_ptr<Tokenizer>(std::move(tokenizer));
 }
 
