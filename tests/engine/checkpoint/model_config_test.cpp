@@ -138,13 +138,14 @@ TEST(ModelConfigTest, GenerationConfigFillsInTheMask) {
 
 TEST(ModelConfigTest, ReadsTheDocumentFormatOfOurModels) {
   const auto config = accepted(R"({"document_format": {"begin": 5, "end": 3, "any_language": 6,
-    "languages": {"python": 7, "c++": 8}}})");
+    "languages": {"python": 7, "c++": 8, "c\u0000": 9}}})");
   ASSERT_TRUE(config.document_format.has_value());
   EXPECT_EQ(config.document_format->begin, 5);
   EXPECT_EQ(config.document_format->end, 3);
   EXPECT_EQ(config.document_format->any_language, 6);
-  EXPECT_EQ(config.document_format->languages,
-            (std::map<std::string, std::int32_t>{{"python", 7}, {"c++", 8}}));
+  EXPECT_EQ(
+      config.document_format->languages,
+      (std::map<std::string, std::int32_t>{{"python", 7}, {"c++", 8}, {std::string("c\0", 2), 9}}));
   EXPECT_TRUE(accepted(R"({"document_format": {}})").document_format.has_value());
   EXPECT_FALSE(accepted(R"({"document_format": null})").document_format.has_value());
 }
