@@ -19,7 +19,7 @@ std::string describe(cudaError_t error) {
 }
 
 CudaProbe probe_devices() {
-  CudaProbe result;
+  CudaProbe result{.built = true};
   cudaError_t error = cudaGetDeviceCount(&result.device_count);
   cudaDeviceProp properties{};
   if (error == cudaSuccess && result.device_count > 0)
