@@ -1,9 +1,11 @@
-// The loop allocates nothing once it runs. This file replaces operator new of the whole test
-// program by one that counts.
+// The loop allocates nothing once it runs. This file replaces operator new of the whole program by
+// one that counts, which is why it is a program of its own.
+#include <algorithm>
 #include <array>
 #include <atomic>
 #include <cstdlib>
 #include <new>
+#include <vector>
 
 #include <gtest/gtest.h>
 
@@ -15,14 +17,20 @@ std::atomic<long> n_allocations{0};  // NOLINT(cppcoreguidelines-avoid-non-const
 
 void* allocate(std::size_t size) {
   ++n_allocations;
-  void* memory = std::malloc(size == 0 ? 1 : size);
+  return std::malloc(size == 0 ? 1 : size);
+}
+
+void* allocate_or_throw(std::size_t size) {
+  void* memory = allocate(size);
   if (memory == nullptr) throw std::bad_alloc();
   return memory;
 }
 }  // namespace
 
-void* operator new(std::size_t size) { return allocate(size); }
-void* operator new[](std::size_t size) { return allocate(size); }
+void* operator new(std::size_t size) { return allocate_or_throw(size); }
+void* operator new[](std::size_t size) { return allocate_or_throw(size); }
+void* operator new(std::size_t size, const std::nothrow_t&) noexcept { return allocate(size); }
+void* operator new[](std::size_t size, const std::nothrow_t&) noexcept { return allocate(size); }
 void operator delete(void* memory) noexcept { std::free(memory); }
 void operator delete[](void* memory) noexcept { std::free(memory); }
 void operator delete(void* memory, std::size_t) noexcept { std::free(memory); }

@@ -224,6 +224,26 @@ TEST(DenoiseTest, AStopIsSeenBeforeTheNextStep) {
   EXPECT_EQ(predictor.asked.size(), 3U);
 }
 
+TEST(PredictRequestTest, EveryBanGivesAPositionAnotherNumber) {
+  const Random random(1);
+  std::vector<std::vector<std::int32_t>> banned(3);
+  PredictRequest request{.canvas = {},
+                         .rows = {},
+                         .masked = {},
+                         .draw = {},
+                         .random = &random,
+                         .step = 4,
+                         .banned = banned};
+  const double first = request.uniform_at(2);
+  EXPECT_EQ(first, random.uniform(Random::Purpose::Token, 4, 2));
+  banned[2].push_back(7);
+  EXPECT_THAT(request.banned_at(2), ElementsAre(7));
+  EXPECT_NE(request.uniform_at(2), first);
+  request.banned = {};
+  EXPECT_THAT(request.banned_at(2), IsEmpty());
+  EXPECT_EQ(request.uniform_at(2), first);
+}
+
 TEST(DenoiseTest, ADrawnMaskTokenLeavesThePositionMaskedAndTakesItsShare) {
   ScriptedPredictor predictor({{0, {{kMask, 0.9F}}}, {1, {{4, 0.5F}}}});
   std::vector<std::size_t> n_commits;

@@ -94,6 +94,24 @@ TEST(OriginStatisticsTest, EachPositionIsCommittedWithTheScheduledProbability) {
   }
 }
 
+TEST(OriginStatisticsTest, StepsAreIndependent) {
+  const std::vector<Candidate> candidates{
+      {.position = 3, .token = 1, .probability = 1, .confidence = 1}};
+  const auto rule = make_origin_rule();
+  std::vector<int> counts(4);
+  for (int run = 0; run < 20000; ++run) {
+    const Random random(static_cast<std::uint64_t>(run));
+    std::vector<int> first;
+    std::vector<int> second;
+    rule->choose({.step = 2, .steps = 6, .eps = 1e-3F}, candidates, random, first);
+    rule->choose({.step = 3, .steps = 6, .eps = 1e-3F}, candidates, random, second);
+    ++counts[2 * first.size() + second.size()];
+  }
+  const double p = transfer_probability({.step = 2, .steps = 6, .eps = 1e-3F});
+  const double q = transfer_probability({.step = 3, .steps = 6, .eps = 1e-3F});
+  EXPECT_TRUE(fits(counts, {(1 - p) * (1 - q), (1 - p) * q, p * (1 - q), p * q}));
+}
+
 // The probability that draws without replacement from softmax(confidence / alg_temp) give this
 // order.
 double probability_of(const std::vector<int>& order, const std::vector<double>& weights) {
