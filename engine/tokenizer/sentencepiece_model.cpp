@@ -15,6 +15,10 @@ namespace {
 using Piece = SentencePieceModel::Piece;
 using Type = SentencePieceModel::Type;
 
+// Ranks or logarithms of probabilities. The library subtracts ten from the smallest to get that of
+// an unknown character, which must not vanish in rounding.
+constexpr float kMaxScore = 1e7F;
+
 // Of one piece. The library walks pieces recursively when some are marked unused.
 constexpr std::size_t kMaxPieceBytes = 4096;
 
@@ -159,7 +163,7 @@ std::optional<Piece> read_piece(std::string_view message) {
       ok = ok && field->wire == Wire::Bytes;
     } else if (field->number == 2) {
       const auto score = std::bit_cast<float>(static_cast<std::uint32_t>(field->value));
-      ok = ok && field->wire == Wire::Fixed32 && std::isfinite(score);
+      ok = ok && field->wire == Wire::Fixed32 && std::abs(score) <= kMaxScore;
     } else if (field->number == 3) {
       piece.type = static_cast<Type>(field->value);
       ok = ok && field->wire == Wire::Varint && field->value >= 1 && field->value <= 6;
@@ -173,9 +177,11 @@ std::optional<Error> check_pieces(const std::vector<Piece>& pieces) {
   std::unordered_set<std::string_view> texts;
   std::array<bool, 256> bytes{};
   int n_unknown = 0;
+  bool has_space = false;  // else the library writes it as the bytes of U+2581
   for (const Piece& piece : pieces) {
     if (!texts.insert(piece.text).second) return corrupt("piece '" + piece.text + "' repeats");
     if (piece.type == Type::Unknown) ++n_unknown;
+    if (piece.type == Type::Normal && piece.text == "\u2581") has_space = true;
     if (piece.type != Type::Byte) continue;
     const int byte = byte_of_piece(piece.text);
     if (byte < 0) return corrupt("'" + piece.text + "' is not a byte");
@@ -185,6 +191,7 @@ std::optional<Error> check_pieces(const std::vector<Piece>& pieces) {
   for (const bool present : bytes) {
     if (!present) return unsupported("a vocabulary without all byte pieces");
   }
+  if (!has_space) return unsupported("a vocabulary without a piece for the space");
   return std::nullopt;
 }
 

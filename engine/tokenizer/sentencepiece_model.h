@@ -35,7 +35,7 @@ struct SentencePieceModel {
 // Corrupt when `bytes` is not such a file or contradicts itself: wrong fields, empty, overlong or
 // repeated pieces, not exactly one unknown piece, byte pieces that are not the 256 bytes.
 // InvalidInput for models that cannot give every text back: words or characters as model,
-// a character map, blanks removed or not escaped, no byte pieces.
+// a character map, blanks removed or not escaped, no byte pieces, no piece for the space.
 Result<SentencePieceModel> parse_sentencepiece_model(std::string_view bytes);
 
 // The byte of a byte piece, "<0x0A>" -> 10; -1 for any other text.

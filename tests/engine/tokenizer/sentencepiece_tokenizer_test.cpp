@@ -186,6 +186,7 @@ TEST(SentencePieceTest, RefusesModelsThatCannotGiveEveryTextBack) {
       {"byte_fallback", ErrorCode::InvalidInput, [](auto& m) { m.byte_fallback = false; }},
       {"neither unigram", ErrorCode::InvalidInput, [](auto& m) { m.model_type = 3; }},
       {"all byte pieces", ErrorCode::InvalidInput, [](auto& m) { m.pieces[7].type = 1; }},
+      {"piece for the space", ErrorCode::InvalidInput, [](auto& m) { m.pieces[273].text = "q"; }},
       {"not a byte", ErrorCode::Corrupt, [](auto& m) { m.pieces[7].text = "<0x0a>"; }},
       {"repeats", ErrorCode::Corrupt,
        [](auto& m) {
