@@ -18,9 +18,7 @@ std::vector<float> random_row(int n, bool is_peaked) {
   for (float& x : row) x = normal(engine);
   if (is_peaked) {
     // A handful of tokens hold most of the probability, as in text.
-    for (int i = 0; i < 12; ++i) {
-      row[static_cast<std::size_t>(n / 13 * i + 5)] = 18 - static_cast<float>(i);
-    }
+    for (std::size_t i = 0; i < 12; ++i) row[row.size() / 13 * i + 5] = 18 - static_cast<float>(i);
   }
   return row;
 }

@@ -50,6 +50,7 @@ class RuleConstraint : public Constraint {
 
 std::vector<std::pair<int, std::int32_t>> tokens_of(const std::vector<Candidate>& proposals) {
   std::vector<std::pair<int, std::int32_t>> tokens;
+  tokens.reserve(proposals.size());
   for (const Candidate& proposal : proposals) {
     tokens.emplace_back(proposal.position, proposal.token);
   }
@@ -87,9 +88,9 @@ TEST(DenoiserConstraintTest, ARedrawnProposalIsVettedAfterTheAcceptedOnesAreWrit
   // No two neighbours may be equal: position 1 wants the token of position 0.
   ScriptedPredictor predictor({{0, {{7, 0.9F}}}, {1, {{7, 0.8F}, {8, 0.2F}}}, {2, {{8, 0.7F}}}});
   RuleConstraint constraint([](const Canvas& canvas, const Candidate& proposal) {
-    const int i = proposal.position;
-    const bool same_left = i > 0 && canvas[static_cast<std::size_t>(i - 1)] == proposal.token;
-    const bool same_right = i < 2 && canvas[static_cast<std::size_t>(i + 1)] == proposal.token;
+    const auto i = static_cast<std::size_t>(proposal.position);
+    const bool same_left = i > 0 && canvas[i - 1] == proposal.token;
+    const bool same_right = i < 2 && canvas[i + 1] == proposal.token;
     return !same_left && !same_right;
   });
   const auto result = denoise(predictor, request_with(constraint, 3, 1));
@@ -116,8 +117,8 @@ TEST(DenoiserConstraintTest, ABanLastsForLaterSteps) {
 }
 
 TEST(DenoiserConstraintTest, RedrawsOfAStepAreBounded) {
-  std::vector<ScriptedPredictor::Choice> endless;
-  for (std::int32_t token = 0; token < 90; ++token) endless.push_back({token, 0.5F});
+  std::vector<ScriptedPredictor::Choice> endless(90);
+  for (std::size_t i = 0; i < 90; ++i) endless[i] = {static_cast<std::int32_t>(i), 0.5F};
   ScriptedPredictor predictor({{0, endless}, {1, endless}});
   RuleConstraint constraint([](const Canvas&, const Candidate&) { return false; });
   DenoiseRequest request = request_with(constraint, 2, 1);

@@ -57,13 +57,13 @@ TEST(RandomTest, IsUniformOnTheUnitInterval) {
 }
 
 TEST(RandomTest, NeighboursAreIndependent) {
-  constexpr int kBins = 8;
+  constexpr std::size_t kBins = 8;
   const Random random(7);
   std::vector<int> by_position(kBins * kBins);
   std::vector<int> by_step(kBins * kBins);
   std::vector<int> by_purpose(kBins * kBins);
   const auto bin = [&](Random::Purpose purpose, int step, int position) {
-    return static_cast<std::size_t>(random.uniform(purpose, step, position) * kBins);
+    return static_cast<std::size_t>(random.uniform(purpose, step, position) * double{kBins});
   };
   for (int step = 0; step < 300; ++step) {
     for (int position = 0; position < 300; ++position) {
@@ -73,7 +73,7 @@ TEST(RandomTest, NeighboursAreIndependent) {
       ++by_purpose[here + bin(Random::Purpose::Position, step, position)];
     }
   }
-  const std::vector<double> expected(kBins * kBins, 1.0 / (kBins * kBins));
+  const std::vector<double> expected(kBins * kBins, 1.0 / static_cast<double>(kBins * kBins));
   for (const auto& counts : {by_position, by_step, by_purpose}) {
     EXPECT_TRUE(fits(counts, expected));
   }

@@ -20,6 +20,7 @@ constexpr float kNan = std::numeric_limits<float>::quiet_NaN();
 // Candidates at positions 10, 11, ... whose probability is their confidence.
 std::vector<Candidate> candidates_of(const std::vector<float>& confidences) {
   std::vector<Candidate> candidates;
+  candidates.reserve(confidences.size());
   for (const float confidence : confidences) {
     candidates.push_back({.position = 10 + static_cast<int>(candidates.size()),
                           .token = 1,

@@ -63,6 +63,7 @@ std::vector<Step> steps_of(const nlohmann::json& run, std::size_t row) {
 
 std::vector<float> sorted_confidences(const Step& step, const std::vector<int>& chosen) {
   std::vector<float> confidences;
+  confidences.reserve(chosen.size());
   for (const int i : chosen) {
     confidences.push_back(step.candidates[static_cast<std::size_t>(i)].confidence);
   }

@@ -1,4 +1,4 @@
-// The reference data of tests/data/reference (made by the published code; see README.md there).
+// The reference data of tests/data/reference, recorded by running the published code.
 #pragma once
 
 #include <fstream>

@@ -1,6 +1,7 @@
 #include "engine/sampler/row_math.h"
 
 #include <algorithm>
+#include <array>
 #include <cmath>
 #include <cstring>
 #include <limits>
@@ -16,8 +17,8 @@ constexpr float kInfinity = std::numeric_limits<float>::infinity();
 constexpr float kNan = std::numeric_limits<float>::quiet_NaN();
 
 // Around the widths of vectors, blocks, columns and tiles, and a real vocabulary.
-const std::vector<int> kSizes{1,  2,    15,   16,   17,   31,   32,   33,   63,    64,
-                              65, 1023, 1024, 1025, 4095, 4096, 4097, 8192, 12345, 152064};
+constexpr std::array kSizes{1,  2,    15,   16,   17,   31,   32,   33,   63,    64,
+                            65, 1023, 1024, 1025, 4095, 4096, 4097, 8192, 12345, 152064};
 
 std::vector<float> random_row(int n, unsigned seed) {
   std::mt19937 engine(seed);
@@ -123,10 +124,9 @@ TEST(RowMathTest, EveryColumnHasItsMaximum) {
   for (const int n : kSizes) {
     const auto row = random_row(n, 3);
     std::vector<float> expected(static_cast<std::size_t>(n_row_columns(n)), -kInfinity);
-    for (int i = 0; i < n; ++i) {
-      float& maximum =
-          expected[static_cast<std::size_t>(i / kRowTile * kRowColumns + i % kRowColumns)];
-      maximum = std::max(maximum, row[static_cast<std::size_t>(i)]);
+    for (std::size_t i = 0; i < row.size(); ++i) {
+      float& maximum = expected[i / kRowTile * kRowColumns + i % kRowColumns];
+      maximum = std::max(maximum, row[i]);
     }
     std::vector<float> maxima(expected.size());
     row_math().column_maxima(maxima.data(), row.data(), n);

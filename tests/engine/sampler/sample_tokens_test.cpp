@@ -53,6 +53,7 @@ class SampleTokensTest : public testing::Test {
   // Logits at the places of `tokens`, sorted: equal for two sets that differ in ties only.
   std::vector<float> logits_of(std::size_t row, const std::vector<int>& tokens) const {
     std::vector<float> logits;
+    logits.reserve(tokens.size());
     for (const int token : tokens) logits.push_back(rows_[row][static_cast<std::size_t>(token)]);
     std::sort(logits.begin(), logits.end());
     return logits;

@@ -16,8 +16,12 @@ inline double chi_square_tail(double x, int degrees_of_freedom) {
   // Two more degrees of freedom add one term each, from 1 or 2 on.
   int n = degrees_of_freedom % 2 == 0 ? 2 : 1;
   double tail = n == 2 ? std::exp(-half) : std::erfc(std::sqrt(half));
+  // half^(n/2) e^-half / Gamma(n/2 + 1), by its logarithm; Gamma(3/2) is sqrt(pi)/2.
+  double log_term = n / 2.0 * std::log(half) - half;
+  if (n == 1) log_term -= std::log(std::sqrt(3.14159265358979323846) / 2);
   for (; n < degrees_of_freedom; n += 2) {
-    tail += std::exp(n / 2.0 * std::log(half) - half - std::lgamma(n / 2.0 + 1));
+    tail += std::exp(log_term);
+    log_term += std::log(half / (n / 2.0 + 1));
   }
   return tail;
 }

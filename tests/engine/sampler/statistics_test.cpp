@@ -29,6 +29,7 @@ TEST(DrawStatisticsTest, TokensFollowTheSoftmax) {
   const std::vector<float> logits{0.3F, -1.2F, 2.0F, 0.0F, 1.1F, -0.4F};
   const DrawOptions options{.temperature = 0.8F};
   std::vector<double> probabilities;
+  probabilities.reserve(logits.size());
   double total = 0;
   for (const float x : logits) total += std::exp(x / 0.8);
   for (const float x : logits) probabilities.push_back(std::exp(x / 0.8) / total);
@@ -61,9 +62,10 @@ TEST(DrawStatisticsTest, AFlatVocabularyIsDrawnEvenly) {
 
 TEST(OriginStatisticsTest, EachPositionIsCommittedWithTheScheduledProbability) {
   constexpr int kRuns = 20000;
-  std::vector<Candidate> candidates;
-  for (int position = 0; position < 6; ++position) {
-    candidates.push_back({.position = position, .token = 1, .probability = 1, .confidence = 1});
+  std::vector<Candidate> candidates(6);
+  for (int i = 0; i < 6; ++i) {
+    candidates[static_cast<std::size_t>(i)] = {
+        .position = i, .token = 1, .probability = 1, .confidence = 1};
   }
   const auto rule = make_origin_rule();
   for (const int step : {0, 2, 4}) {
