@@ -153,8 +153,8 @@ TEST(ProgressTest, ShowsWhatFits) {
 }
 
 TEST(ProgressTest, StartsEmptyAndWithoutSpeed) {
-  EXPECT_EQ(draw_progress({.steps = 4, .masks_left = 4, .masks_total = 4}, {40, 24, Colours::None}),
-            "──────────  step 0/4  4 tokens left");
+  EXPECT_EQ(draw_progress({.masks_left = 4, .masks_total = 4}, {40, 24, Colours::None}),
+            "──────────  4 tokens left");
 }
 
 }  // namespace
