@@ -43,6 +43,7 @@ std::vector<Window> windows_of(const WatchState& state, const LineIndex& lines,
 
 void append_hole(const WatchState& state, std::size_t hole_idx, StyledText& text) {
   const std::vector<engine::HoleToken>& tokens = state.tokens[hole_idx];
+  text.holes.push_back(text.bytes.size());
   const int masks =
       tokens.empty() ? state.holes[hole_idx].tokens.value_or(state.default_tokens) : 0;
   for (int i = 0; i < masks; ++i) text.append(kMaskGlyph, kMask, kNoOffset);

@@ -1,10 +1,9 @@
-#include "cli/common_options.h"
-
 #include <cmath>
 
 #include <gtest/gtest.h>
 
 #include "cli/bench_measure.h"
+#include "cli/common_options.h"
 #include "cli/doctor_checks.h"
 #include "cli/exit.h"
 #include "cli/fill.h"
@@ -115,8 +114,7 @@ TEST(FillHolesTest, AreTheMarkersUnlessPlacesAreNamed) {
   options.at = {"2:1"};
   EXPECT_EQ(holes(text, options), "error: two holes overlap at 2:1");
   options.spans = {"2:2-2:1"};
-  EXPECT_EQ(holes(text, options),
-            "error: a hole ends at byte 10, before its begin at byte 11");
+  EXPECT_EQ(holes(text, options), "error: a hole ends at byte 10, before its begin at byte 11");
 }
 
 TEST(FillHolesTest, SayWhatToDoWhenThereIsNone) {
