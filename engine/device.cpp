@@ -7,6 +7,7 @@
 #include <cstdlib>
 #include <sched.h>
 
+#include "kernels/cuda/cuda_kernels.h"
 #include "support/file.h"
 
 namespace lacuna::engine {
@@ -68,8 +69,14 @@ Result<DeviceWish> parse_device(std::string_view text) {
 }
 
 CudaState probe_cuda() {
+  const kernels::cuda::CudaProbe probe = kernels::cuda::probe();
   CudaState state;
-  state.problem = "this build has no CUDA kernels";
+  state.built = probe.built;
+  state.problem = probe.problem;
+  // Only the first device is asked for its name; the others are there by number.
+  for (int i = 0; i < probe.device_count; ++i) {
+    state.gpus.push_back(i == 0 ? probe.name : "GPU " + std::to_string(i));
+  }
   return state;
 }
 

@@ -48,34 +48,34 @@ std::optional<int> integer_in(const json& value, int low, int high) {
 JsonFields::JsonFields(const json& object, std::string prefix)
     : object_(object), prefix_(std::move(prefix)) {}
 
-const json* JsonFields::find(const char* key) const {
+const json* JsonFields::find(std::string_view key) const {
   const auto found = object_.find(key);
   return found == object_.end() || found->is_null() ? nullptr : &*found;
 }
 
-std::string JsonFields::name(const char* key) const { return prefix_ + printable(key); }
+std::string JsonFields::name(std::string_view key) const { return prefix_ + printable(key); }
 
 void JsonFields::refuse(Error error) {
   if (!error_) error_ = std::move(error);
 }
 
-void JsonFields::refuse(const char* key, std::string_view rule, ErrorCode code) {
+void JsonFields::refuse(std::string_view key, std::string_view rule, ErrorCode code) {
   const json* value = find(key);
   const std::string shown = value == nullptr ? "absent" : value_text(*value);
   refuse(fail(code, name(key) + " is " + shown + "; " + std::string(rule)));
 }
 
-bool JsonFields::require(const char* key) {
+bool JsonFields::require(std::string_view key) {
   if (has(key)) return true;
   refuse(fail(ErrorCode::Corrupt, "the key " + name(key) + " is missing"));
   return false;
 }
 
-int JsonFields::required_int(const char* key, int low, int high) {
+int JsonFields::required_int(std::string_view key, int low, int high) {
   return require(key) ? optional_int(key, low, high).value_or(low) : low;
 }
 
-std::optional<int> JsonFields::optional_int(const char* key, int low, int high) {
+std::optional<int> JsonFields::optional_int(std::string_view key, int low, int high) {
   const json* value = find(key);
   if (value == nullptr) return {};
   const std::optional<int> number = integer_in(*value, low, high);
@@ -86,11 +86,11 @@ std::optional<int> JsonFields::optional_int(const char* key, int low, int high) 
   return number;
 }
 
-double JsonFields::required_number(const char* key, double low, double high) {
+double JsonFields::required_number(std::string_view key, double low, double high) {
   return require(key) ? optional_number(key, low, high).value_or(low) : low;
 }
 
-std::optional<double> JsonFields::optional_number(const char* key, double low, double high) {
+std::optional<double> JsonFields::optional_number(std::string_view key, double low, double high) {
   const json* value = find(key);
   if (value == nullptr) return {};
   const double number = value->is_number() ? value->get<double>() : std::nan("");
@@ -101,7 +101,7 @@ std::optional<double> JsonFields::optional_number(const char* key, double low, d
   return number;
 }
 
-bool JsonFields::bool_or(const char* key, bool otherwise) {
+bool JsonFields::bool_or(std::string_view key, bool otherwise) {
   const json* value = find(key);
   if (value == nullptr) return otherwise;
   if (!value->is_boolean()) {
@@ -111,7 +111,7 @@ bool JsonFields::bool_or(const char* key, bool otherwise) {
   return value->get<bool>();
 }
 
-std::optional<std::string> JsonFields::optional_string(const char* key) {
+std::optional<std::string> JsonFields::optional_string(std::string_view key) {
   const json* value = find(key);
   if (value == nullptr) return {};
   if (!value->is_string()) {
@@ -121,7 +121,7 @@ std::optional<std::string> JsonFields::optional_string(const char* key) {
   return value->get<std::string>();
 }
 
-std::optional<std::int32_t> JsonFields::token_id(const char* key, int vocab_size) {
+std::optional<std::int32_t> JsonFields::token_id(std::string_view key, int vocab_size) {
   const json* value = find(key);
   if (value == nullptr) return {};
   const auto check = [&](const json& item) {

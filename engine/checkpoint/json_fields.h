@@ -5,7 +5,6 @@
 #include <optional>
 #include <string>
 #include <string_view>
-#include <vector>
 
 #include <nlohmann/json_fwd.hpp>
 
@@ -21,30 +20,30 @@ class JsonFields {
   // `prefix` goes before each key in messages: "document_format." for a nested object.
   explicit JsonFields(const nlohmann::json& object, std::string prefix = {});
 
-  bool has(const char* key) const { return find(key) != nullptr; }
+  bool has(std::string_view key) const { return find(key) != nullptr; }
   // Null when absent.
-  const nlohmann::json* find(const char* key) const;
+  const nlohmann::json* find(std::string_view key) const;
 
   // A key that must be there and hold an integer in [low, high].
-  int required_int(const char* key, int low, int high);
-  std::optional<int> optional_int(const char* key, int low, int high);
+  int required_int(std::string_view key, int low, int high);
+  std::optional<int> optional_int(std::string_view key, int low, int high);
   // A finite number in [low, high]. An integer such as 1000000 will do.
-  double required_number(const char* key, double low, double high);
-  std::optional<double> optional_number(const char* key, double low, double high);
-  bool bool_or(const char* key, bool otherwise);
-  std::optional<std::string> optional_string(const char* key);
+  double required_number(std::string_view key, double low, double high);
+  std::optional<double> optional_number(std::string_view key, double low, double high);
+  bool bool_or(std::string_view key, bool otherwise);
+  std::optional<std::string> optional_string(std::string_view key);
   // An id in [0, vocab_size) or a list of them, of which the first counts; an empty list is absent.
-  std::optional<std::int32_t> token_id(const char* key, int vocab_size);
+  std::optional<std::int32_t> token_id(std::string_view key, int vocab_size);
 
   // Notes a problem with a key: "<key> is <value>; <rule>".
-  void refuse(const char* key, std::string_view rule, ErrorCode code = ErrorCode::Corrupt);
+  void refuse(std::string_view key, std::string_view rule, ErrorCode code = ErrorCode::Corrupt);
   void refuse(Error error);
   const std::optional<Error>& error() const { return error_; }
 
  private:
-  bool require(const char* key);
+  bool require(std::string_view key);
   // The key as messages show it. Some keys come from the file: names of languages.
-  std::string name(const char* key) const;
+  std::string name(std::string_view key) const;
 
   const nlohmann::json& object_;
   std::string prefix_;

@@ -28,7 +28,7 @@ constexpr std::size_t kMaxLanguages = 1024;
 constexpr std::array kDreamClasses = {"DreamModel", "DreamForCausalLM"};
 constexpr std::array kQwen2Classes = {"Qwen2ForCausalLM"};
 
-void unsupported(JsonFields& fields, const char* key, std::string_view rule) {
+void unsupported(JsonFields& fields, std::string_view key, std::string_view rule) {
   fields.refuse(key, rule, ErrorCode::InvalidInput);
 }
 
@@ -65,25 +65,27 @@ Architecture read_architecture(JsonFields& fields) {
   return Architecture::Dream;
 }
 
-// Newer configs keep theta in rope_parameters and call the absence of scaling "default".
-float read_rope(JsonFields& fields) {
+// Newer configs call the absence of scaling "default"; older ones have no object at all.
+void check_rope_type(JsonFields& fields, std::string_view key) {
   constexpr const char* kRule = "only RoPE without scaling is supported";
-  for (const char* key : {"rope_scaling", "rope_parameters"}) {
-    const json* rope = fields.find(key);
-    if (rope == nullptr) continue;
-    if (!rope->is_object()) {
-      fields.refuse(key, "it must be an object");
-      continue;
-    }
-    for (const char* type_key : {"rope_type", "type"}) {
-      const auto type = rope->find(type_key);
-      if (type == rope->end() || *type == "default") continue;
-      const std::string shown =
-          type->is_string() ? quote(type->get_ref<const std::string&>()) : std::string("no string");
-      fields.refuse(fail(ErrorCode::InvalidInput,
-                         std::string(key) + "." + type_key + " is " + shown + "; " + kRule));
-    }
-  }
+  const json* rope = fields.find(key);
+  if (rope == nullptr) return;
+  if (!rope->is_object()) return fields.refuse(key, "it must be an object");
+  auto type = rope->find("rope_type");
+  if (type == rope->end()) type = rope->find("type");
+  if (type == rope->end() && !rope->contains("factor")) return;
+  if (type == rope->end()) return unsupported(fields, key, kRule);
+  if (*type == "default") return;
+  if (!type->is_string()) return unsupported(fields, key, kRule);
+  fields.refuse(fail(ErrorCode::InvalidInput, std::string(key) + " has the type " +
+                                                  quote(type->get_ref<const std::string&>()) +
+                                                  "; " + kRule));
+}
+
+// Newer configs keep theta in rope_parameters.
+float read_rope(JsonFields& fields) {
+  check_rope_type(fields, "rope_scaling");
+  check_rope_type(fields, "rope_parameters");
   constexpr double kMinTheta = 1;
   constexpr double kMaxTheta = 1e12;
   const json* parameters = fields.find("rope_parameters");
@@ -175,7 +177,7 @@ std::optional<DocumentFormat> read_document_format(JsonFields& fields, int vocab
     } else {
       JsonFields ids(*languages, "document_format.languages.");
       for (const auto& [name, unused] : languages->items()) {
-        const auto id = ids.token_id(name.c_str(), vocab_size);
+        const auto id = ids.token_id(name, vocab_size);
         if (id) format.languages.emplace(name, *id);
       }
       if (ids.error()) nested.refuse(*ids.error());
@@ -186,7 +188,7 @@ std::optional<DocumentFormat> read_document_format(JsonFields& fields, int vocab
 }
 
 // The id of generation_config.json, which could not be checked there.
-std::optional<std::int32_t> adopted_token(JsonFields& fields, const char* key,
+std::optional<std::int32_t> adopted_token(JsonFields& fields, std::string_view key,
                                           std::optional<std::int32_t> id, int vocab_size) {
   if (!id || *id < vocab_size) return id;
   fields.refuse(fail(ErrorCode::Corrupt, std::string(key) + " of generation_config.json is " +
@@ -196,8 +198,8 @@ std::optional<std::int32_t> adopted_token(JsonFields& fields, const char* key,
 }
 
 void read_tokens(JsonFields& fields, const GenerationDefaults& generation, ModelConfig& config) {
-  const auto id = [&](const char* key) { return fields.token_id(key, config.vocab_size); };
-  const auto adopt = [&](const char* key, std::optional<std::int32_t> other) {
+  const auto id = [&](std::string_view key) { return fields.token_id(key, config.vocab_size); };
+  const auto adopt = [&](std::string_view key, std::optional<std::int32_t> other) {
     return fields.has(key) ? id(key) : adopted_token(fields, key, other, config.vocab_size);
   };
   config.mask_token = adopt("mask_token_id", generation.mask_token);

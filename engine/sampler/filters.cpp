@@ -1,8 +1,8 @@
-// Both filters know a lower bound of the logit where they cut, so only the few entries above it
-// are looked at one by one:
+// Both filters first bound the logit where they cut, so that only few entries are looked at one by
+// one:
 // - top_k: the maxima of k different columns are k values of the row, so the k-th largest value is
 //   at least the k-th largest maximum;
-// - top_p: if all logits above a bound hold more than top_p together, the cut is among them.
+// - top_p: the mass above a bound says on which side of it the cut lies, so bisection closes in.
 #include "engine/sampler/filters.h"
 
 #include <algorithm>
@@ -21,19 +21,25 @@ using Entries = std::vector<Entry>::iterator;
 
 constexpr float kInfinity = std::numeric_limits<float>::infinity();
 
-// Calls visit(i) for each logit that is at least `bound` and not dropped yet.
-template <class Visit>
-void for_each_at_least(std::span<const float> logits, std::span<const float> maxima, float bound,
-                       const Visit& visit) {
-  const std::size_t n = logits.size();
+// Puts the logits of [low, high) that are not dropped yet to the front of scratch.entries, with
+// their probabilities, and returns their end.
+Entries collect(std::span<const float> logits, std::span<const float> maxima,
+                std::span<const float> probabilities, float low, float high, DrawScratch& scratch) {
+  scratch.entries.resize(logits.size());
+  auto end = scratch.entries.begin();
+  const float lowest = std::max(low, std::numeric_limits<float>::lowest());
   for (std::size_t c = 0; c < maxima.size(); ++c) {
-    if (maxima[c] < bound || maxima[c] == -kInfinity) continue;
+    if (!(maxima[c] >= lowest)) continue;
     const std::size_t tile = c / kRowColumns * kRowTile;
-    const std::size_t end = std::min(n, tile + kRowTile);
-    for (std::size_t i = tile + c % kRowColumns; i < end; i += kRowColumns) {
-      if (logits[i] >= bound && logits[i] > -kInfinity) visit(i);
+    const std::size_t tile_end = std::min(logits.size(), tile + kRowTile);
+    for (std::size_t i = tile + c % kRowColumns; i < tile_end; i += kRowColumns) {
+      // Written first and kept by moving the end: no branch that half of the logits would miss.
+      // There is room, since no logit before i is looked at twice.
+      *end = {logits[i], probabilities[i], static_cast<std::int32_t>(i)};
+      end += static_cast<std::ptrdiff_t>(logits[i] >= lowest) & (logits[i] < high ? 1 : 0);
     }
   }
+  return end;
 }
 
 std::span<const float> find_maxima(std::span<const float> logits, DrawScratch& scratch) {
@@ -43,15 +49,43 @@ std::span<const float> find_maxima(std::span<const float> logits, DrawScratch& s
   return scratch.maxima;
 }
 
-// A logit above which more than top_p of the total mass lies; -inf if no cheap one is found.
-float bound_of_top_p(std::span<const float> logits, float largest, double wanted_mass,
-                     const DrawScratch& scratch) {
-  for (const float distance : {3.0F, 8.0F}) {
-    const double mass = row_math().mass_at_least(
-        scratch.weights.data(), logits.data(), largest - distance, static_cast<int>(logits.size()));
-    if (mass > wanted_mass) return largest - distance;
+// The cut of top_p is at a logit in [low, high); the logits from `high` on hold `mass_above`.
+struct Bounds {
+  float low = -kInfinity;
+  float high = kInfinity;
+  double mass_above = 0;
+};
+
+Bounds bounds_of_top_p(std::span<const float> logits, std::span<const float> probabilities,
+                       float largest, float top_p) {
+  constexpr int kFew = 2048;
+  constexpr int kMaxBisections = 12;  // ties may leave more than a few
+  const int n = static_cast<int>(logits.size());
+  Bounds bounds;
+  RowTail at_low{0, n};
+  int n_above = 0;
+  const auto look_at = [&](float cutoff) {
+    const RowTail tail = row_math().tail_at(probabilities.data(), logits.data(), cutoff, n);
+    if (static_cast<float>(tail.mass) > top_p) {
+      bounds.low = cutoff;
+      at_low = tail;
+      return;
+    }
+    bounds.high = cutoff;
+    bounds.mass_above = tail.mass;
+    n_above = tail.count;
+  };
+  // Most rows are decided by the first distance or two; below the last, probabilities are 0.
+  for (const float distance : {3.0F, 8.0F, 20.0F, 88.0F}) {
+    if (bounds.low == -kInfinity) look_at(largest - distance);
   }
-  return -kInfinity;
+  for (int i = 0; i < kMaxBisections && at_low.count - n_above > kFew; ++i) {
+    const float high = std::min(bounds.high, largest);
+    const float middle = bounds.low + (high - bounds.low) / 2;
+    if (!(middle > bounds.low && middle < high)) break;
+    look_at(middle);
+  }
+  return bounds;
 }
 
 struct Groups {  // [begin, greater_end) [greater_end, equal_end) [equal_end, end) by logit
@@ -86,9 +120,8 @@ struct Border {
 };
 
 // Quickselect by mass. Sums are doubles of float32 probabilities, compared after rounding, as in
-// the reference's cumulative sum.
-Border find_border(Entries begin, Entries end, float top_p) {
-  double mass_above = 0;
+// the reference's cumulative sum. `mass_above` is that of logits larger than all entries.
+Border find_border(Entries begin, Entries end, double mass_above, float top_p) {
   while (begin != end) {
     const Groups groups = partition_at(begin, end, median_of_three(begin, end));
     const double with_greater = sum_of(begin, groups.greater_end, mass_above);
@@ -135,15 +168,11 @@ void keep_top_p(std::span<float> logits, float top_p, DrawScratch& scratch) {
   scratch.sums.resize(static_cast<std::size_t>(n_row_blocks(n)));
   const double total = row_math().exponentials(scratch.weights.data(), scratch.sums.data(),
                                                logits.data(), largest, n);
-  // The margin covers the float32 sums of bound_of_top_p().
-  const float bound = bound_of_top_p(logits, largest, (top_p + 1e-5) * total, scratch);
-  scratch.entries.clear();
-  const auto divisor = static_cast<float>(total);
-  for_each_at_least(logits, maxima, bound, [&](std::size_t i) {
-    scratch.entries.push_back(
-        {logits[i], scratch.weights[i] / divisor, static_cast<std::int32_t>(i)});
-  });
-  const Border border = find_border(scratch.entries.begin(), scratch.entries.end(), top_p);
+  std::vector<float>& probabilities = scratch.weights;
+  row_math().divide(probabilities.data(), static_cast<float>(total), n);
+  const Bounds bounds = bounds_of_top_p(logits, probabilities, largest, top_p);
+  const Entries end = collect(logits, maxima, probabilities, bounds.low, bounds.high, scratch);
+  const Border border = find_border(scratch.entries.begin(), end, bounds.mass_above, top_p);
   if (border.begin == border.end) return;  // rounding: even all together do not exceed top_p
   row_math().drop_below(logits.data(), border.begin->logit, n);
   drop_surplus(logits, border, top_p);
@@ -154,20 +183,17 @@ void keep_top_k(std::span<float> logits, int k, DrawScratch& scratch) {
   if (n_kept >= logits.size()) return;
   const auto maxima = find_maxima(logits, scratch);
   float bound = -kInfinity;
+  scratch.weights.resize(std::max(logits.size(), maxima.size()));
   if (n_kept <= maxima.size()) {
-    scratch.weights.resize(std::max(logits.size(), maxima.size()));
     const auto copy = scratch.weights.begin();
     const auto copy_end = std::copy(maxima.begin(), maxima.end(), copy);
     std::nth_element(copy, copy + (k - 1), copy_end, std::greater<>());
     bound = copy[k - 1];
   }
-  scratch.entries.clear();
-  for_each_at_least(logits, maxima, bound, [&](std::size_t i) {
-    scratch.entries.push_back({logits[i], 0, static_cast<std::int32_t>(i)});
-  });
-  if (scratch.entries.size() < n_kept) return;  // the others are dropped already
+  const Entries end = collect(logits, maxima, scratch.weights, bound, kInfinity, scratch);
   const auto kth = scratch.entries.begin() + (k - 1);
-  std::nth_element(scratch.entries.begin(), kth, scratch.entries.end(),
+  if (kth >= end) return;  // the others are dropped already
+  std::nth_element(scratch.entries.begin(), kth, end,
                    [](const Entry& a, const Entry& b) { return a.logit > b.logit; });
   row_math().drop_below(logits.data(), kth->logit, static_cast<int>(logits.size()));
 }

@@ -134,10 +134,29 @@ template <class Term>
       });
 }
 
-[[gnu::always_inline]] inline double mass_at_least(const float* __restrict weights,
-                                                   const float* __restrict x, float cutoff, int n) {
-  return row_sum(
-      n, [=](int i) __attribute__((always_inline)) { return x[i] >= cutoff ? weights[i] : 0.0F; });
+[[gnu::always_inline]] inline void divide(float* x, float divisor, int n) {
+  for (int i = 0; i < n; ++i) x[i] /= divisor;
+}
+
+[[gnu::always_inline]] inline RowTail tail_at(const float* __restrict probabilities,
+                                              const float* __restrict x, float cutoff, int n) {
+  double masses[kLanes] = {};
+  int counts[kLanes] = {};
+  const auto add = [&](int i, int lane) __attribute__((always_inline)) {
+    masses[lane] += x[i] >= cutoff ? probabilities[i] : 0.0F;
+    counts[lane] += x[i] >= cutoff ? 1 : 0;
+  };
+  int i = 0;
+  for (; i + kLanes <= n; i += kLanes) {
+    for (int j = 0; j < kLanes; ++j) add(i + j, j);
+  }
+  for (int j = 0; i + j < n; ++j) add(i + j, j);
+  RowTail tail{0, 0};
+  for (int j = 0; j < kLanes; ++j) {
+    tail.mass += masses[j];
+    tail.count += counts[j];
+  }
+  return tail;
 }
 
 [[gnu::always_inline]] inline void drop_below(float* x, float cutoff, int n) {
@@ -178,7 +197,8 @@ constexpr RowMath compiled_for(const char* name) {
           Isa<column_maxima>::run,
           Isa<exponentials>::run,
           Isa<negative_entropy>::run,
-          Isa<mass_at_least>::run,
+          Isa<divide>::run,
+          Isa<tail_at>::run,
           Isa<drop_below>::run};
 }
 

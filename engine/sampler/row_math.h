@@ -22,6 +22,11 @@ constexpr int n_row_blocks(int n) { return (n + kRowBlock - 1) / kRowBlock; }
 // Every tile has all its columns; those of a short last tile may be empty.
 constexpr int n_row_columns(int n) { return (n + kRowTile - 1) / kRowTile * kRowColumns; }
 
+struct RowTail {
+  double mass;
+  int count;
+};
+
 struct RowMath {
   const char* name;
 
@@ -39,8 +44,12 @@ struct RowMath {
   // Sum of p log(p + 1e-10) with p = weights[i] * scale.
   double (*negative_entropy)(const float* weights, float scale, int n);
 
-  // Sum of weights[i] over x[i] >= cutoff.
-  double (*mass_at_least)(const float* weights, const float* x, float cutoff, int n);
+  // x[i] = x[i] / divisor.
+  void (*divide)(float* x, float divisor, int n);
+
+  // Mass and count of the entries with x[i] >= cutoff. Float32 probabilities are summed in double,
+  // where sums of this many are practically free of rounding.
+  RowTail (*tail_at)(const float* probabilities, const float* x, float cutoff, int n);
 
   // x[i] = -inf where x[i] < cutoff.
   void (*drop_below)(float* x, float cutoff, int n);

@@ -1,11 +1,12 @@
 // The inner loops in plain C++: what the other instruction sets are tested against, and what a
 // CPU without AVX2 runs.
 #include <algorithm>
+#include <bit>
 #include <cmath>
+#include <cstring>
 #include <limits>
 
 #include "kernels/cpu/isa_kernels.h"
-#include "kernels/dtype.h"
 
 namespace lacuna::kernels {
 namespace {
@@ -14,27 +15,31 @@ namespace {
 template <class TileType, class MultiplyAdd>
 void for_each_row(const TileType& tile, MultiplyAdd&& multiply_add) {
   for (int r = 0; r < tile.rows; ++r) {
-    const auto* a = tile.a + static_cast<std::size_t>(r) * tile.a_stride;
+    float sums[kPanel] = {};  // not in c: the compiler could not keep that in registers
     float* c = tile.c + static_cast<std::size_t>(r) * tile.c_stride;
-    if (!tile.accumulate) std::fill_n(c, kPanel, 0.0F);
-    multiply_add(a, c);
+    if (tile.accumulate) std::copy_n(c, kPanel, sums);
+    const auto* a = tile.a + static_cast<std::size_t>(r) * tile.a_stride;
+    for (int k = 0; k < tile.k; ++k) multiply_add(sums, a[k], k);
+    std::copy_n(sums, kPanel, c);
   }
 }
 
 void tile_f32(const TileF32& tile) {
-  for_each_row(tile, [&](const float* a, float* c) {
-    for (int k = 0; k < tile.k; ++k) {
-      const float* b = tile.b + static_cast<std::size_t>(k) * kPanel;
-      for (int n = 0; n < kPanel; ++n) c[n] += a[k] * b[n];
-    }
+  for_each_row(tile, [&](float* sums, float a, int k) {
+    const float* b = tile.b + static_cast<std::size_t>(k) * kPanel;
+    for (int n = 0; n < kPanel; ++n) sums[n] += a * b[n];
   });
 }
 
 void tile_bf16(const TileBf16& tile) {
-  for_each_row(tile, [&](const float* a, float* c) {
-    for (int k = 0; k < tile.k; ++k) {
-      const std::uint16_t* b = tile.b + static_cast<std::size_t>(k / 2) * kPanel * 2 + k % 2;
-      for (int n = 0; n < kPanel; ++n) c[n] += a[k] * bf16_to_f32(b[n * 2]);
+  for_each_row(tile, [&](float* sums, float a, int k) {
+    const std::uint16_t* b = tile.b + static_cast<std::size_t>(k / 2) * kPanel * 2;
+    const std::uint32_t upper = 0xFFFF0000U;  // where a float keeps its bf16
+    for (int n = 0; n < kPanel; ++n) {
+      std::uint32_t pair = 0;  // read as one word, which vectorises; the even half comes first
+      std::memcpy(&pair, b + n * 2, sizeof pair);
+      if constexpr (std::endian::native == std::endian::big) pair = pair << 16 | pair >> 16;
+      sums[n] += a * std::bit_cast<float>(k % 2 == 0 ? pair << 16 : pair & upper);
     }
   });
 }

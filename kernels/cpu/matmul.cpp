@@ -15,7 +15,7 @@ namespace lacuna::kernels {
 namespace {
 
 constexpr int kRowBlock = 32 * kTileRows;  // sums of a block: 48 KiB
-constexpr int kDepth = 512;                // 128 KiB of a float panel; even, to keep pairs whole
+constexpr int kDepth = 1024;               // 256 KiB of a float panel; even, to keep pairs whole
 
 constexpr std::size_t size(int n) { return static_cast<std::size_t>(n); }
 

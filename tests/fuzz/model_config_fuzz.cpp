@@ -48,6 +48,7 @@ void check_tokens(const ModelConfig& config) {
 
 }  // namespace
 
+// NOLINTNEXTLINE(readability-identifier-naming): the name that libFuzzer calls
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
   const std::string_view text(reinterpret_cast<const char*>(data), size);
   const auto generation = lacuna::engine::parse_generation_defaults(text);

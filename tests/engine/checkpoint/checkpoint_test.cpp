@@ -21,7 +21,7 @@ using test::TemporaryFolder;
 using test::TensorToWrite;
 using test::TinyModel;
 
-const fs::path kReference = fs::path(LACUNA_TEST_DATA) / "reference";
+fs::path reference(const char* name) { return fs::path(LACUNA_TEST_DATA) / "reference" / name; }
 
 void check_refused(const fs::path& folder, ErrorCode code, const std::string& message_part) {
   const auto checkpoint = Checkpoint::open(folder);
@@ -53,7 +53,7 @@ TEST(CheckpointTest, OpensTheReferenceModels) {
       {"golden/dream_tiny", kernels::DType::F32, 1, 114496},
   };
   for (const auto& expected : cases) {
-    const auto checkpoint = Checkpoint::open(kReference / expected.name);
+    const auto checkpoint = Checkpoint::open(reference(expected.name));
     ASSERT_TRUE(checkpoint.has_value()) << checkpoint.error().message;
     const ModelConfig& config = checkpoint->config();
     EXPECT_EQ(config.architecture, Architecture::Dream);
@@ -251,7 +251,6 @@ TEST(CheckpointTest, RefusesTensorsThatNobodyUses) {
 }
 
 TEST(CheckpointTest, RefusesAHostileIndex) {
-  const std::string deep = R"({"weight_map": {"a": ")";
   const struct {
     std::string index;
     const char* message_part;
@@ -287,8 +286,7 @@ TEST(CheckpointTest, ComparesTheIndexWithTheShards) {
   const std::string second = "model-00002-of-00002.safetensors";
 
   std::string moved = index;
-  moved.replace(moved.find(first), first.size(),
-                second);  // the first name in order: lm_head's or not
+  moved.replace(moved.find(first), first.size(), second);
   folder.write(index_path.filename(), moved);
   check_refused(folder.path(), ErrorCode::Corrupt, "is missing although the index names it here");
 

@@ -44,7 +44,7 @@ TEST(ModelConfigTest, ReadsTheConfigOfDiffuCoder) {
   const auto config = parse_model_config(R"({
     "architectures": ["DreamModel"], "attention_dropout": 0.0,
     "auto_map": {"AutoConfig": "configuration_dream.DreamConfig"},
-    "bos_token_id": 151643, "eos_token_id": 151643, "full_attn_mask": true, "hidden_act": "silu",
+    "bos_token_id": 151643, "eos_token_id": 151643, "hidden_act": "silu",
     "hidden_size": 3584, "initializer_range": 0.02, "intermediate_size": 18944,
     "mask_token_id": 151666, "max_position_embeddings": 131072, "max_window_layers": 28,
     "model_type": "Dream", "num_attention_heads": 28, "num_hidden_layers": 28,
@@ -138,13 +138,14 @@ TEST(ModelConfigTest, GenerationConfigFillsInTheMask) {
 
 TEST(ModelConfigTest, ReadsTheDocumentFormatOfOurModels) {
   const auto config = accepted(R"({"document_format": {"begin": 5, "end": 3, "any_language": 6,
-    "languages": {"python": 7, "c++": 8}}})");
+    "languages": {"python": 7, "c++": 8, "c\u0000": 9}}})");
   ASSERT_TRUE(config.document_format.has_value());
   EXPECT_EQ(config.document_format->begin, 5);
   EXPECT_EQ(config.document_format->end, 3);
   EXPECT_EQ(config.document_format->any_language, 6);
-  EXPECT_EQ(config.document_format->languages,
-            (std::map<std::string, std::int32_t>{{"python", 7}, {"c++", 8}}));
+  EXPECT_EQ(
+      config.document_format->languages,
+      (std::map<std::string, std::int32_t>{{"python", 7}, {"c++", 8}, {std::string("c\0", 2), 9}}));
   EXPECT_TRUE(accepted(R"({"document_format": {}})").document_format.has_value());
   EXPECT_FALSE(accepted(R"({"document_format": null})").document_format.has_value());
 }
@@ -165,11 +166,13 @@ TEST(ModelConfigTest, SaysWhichFeatureItCannotRun) {
       {R"({"architectures": [1]})",
        "architectures names no string; for this model_type DreamModel is supported"},
       {R"({"rope_scaling": {"type": "yarn", "factor": 4.0}})",
-       "rope_scaling.type is 'yarn'; only RoPE without scaling is supported"},
+       "rope_scaling has the type 'yarn'; only RoPE without scaling is supported"},
       {R"({"rope_scaling": {"rope_type": 1}})",
-       "rope_scaling.rope_type is no string; only RoPE without scaling is supported"},
+       "rope_scaling is an object; only RoPE without scaling is supported"},
+      {R"({"rope_scaling": {"factor": 2.0}})",
+       "rope_scaling is an object; only RoPE without scaling is supported"},
       {R"({"rope_parameters": {"rope_type": "linear"}})",
-       "rope_parameters.rope_type is 'linear'; only RoPE without scaling is supported"},
+       "rope_parameters has the type 'linear'; only RoPE without scaling is supported"},
       {R"({"use_sliding_window": true})",
        "use_sliding_window is true; sliding-window attention is not supported"},
       {R"({"use_mrope": true})", "use_mrope is true; multimodal RoPE is not supported"},
@@ -270,6 +273,13 @@ TEST(ModelConfigTest, RefusesTextThatIsNoJsonObject) {
   check_refused("[]", ErrorCode::Corrupt, "it is not a JSON object");
   check_refused("{\"rms_norm_eps\": NaN}", ErrorCode::Corrupt, "invalid JSON near byte 18");
   check_refused(R"({"a": 1, "a": 2})", ErrorCode::Corrupt, "the key 'a' appears twice");
+}
+
+TEST(ModelConfigTest, RefusesEveryTruncation) {
+  const std::string whole = test::make_tiny_model().config_json;
+  for (std::size_t length = 0; length < whole.size(); ++length) {
+    ASSERT_FALSE(parse_model_config(whole.substr(0, length)).has_value()) << length;
+  }
 }
 
 }  // namespace

@@ -8,6 +8,7 @@
 
 #include "engine/checkpoint/safetensors.h"
 #include "tests/helpers/safetensors_writer.h"
+#include "tests/helpers/tiny_model.h"
 
 namespace lacuna::engine {
 namespace {
@@ -122,6 +123,14 @@ TEST(SafetensorsHostileTest, RefusesMetadataThatIsNoMapOfStrings) {
 TEST(SafetensorsHostileTest, ANameCannotFloodOrPaintTheMessage) {
   const std::string name = "\\u001b[2J" + std::string(100'000, 'n');
   check_refused(safetensors_file("{\"" + name + "\": 1}", ""), "'?[2Jnnn");
+}
+
+TEST(SafetensorsHostileTest, RefusesEveryTruncation) {
+  const std::string whole = test::safetensors_bytes(test::make_tiny_model({.layers = 1}).tensors);
+  for (std::size_t length = 0; length < whole.size(); ++length) {
+    const auto bytes = bytes_of(whole).first(length);
+    ASSERT_FALSE(SafetensorsFile::parse(bytes).has_value()) << length;
+  }
 }
 
 // What a reader may rely on for any bytes that parse() accepts.

@@ -60,6 +60,11 @@ TEST(DrawTest, TheUniformNumberWalksThroughTheCumulativeProbabilities) {
   EXPECT_NEAR(draw_from(logits, options, 0.2).probability, 0.25, 1e-7);
 }
 
+TEST(DrawTest, TheSharesOfTokensAreHalfOpen) {
+  EXPECT_EQ(draw_from({1, 1}, {.temperature = 1}, 0.5 - 0x1p-53).token, 0);
+  EXPECT_EQ(draw_from({1, 1}, {.temperature = 1}, 0.5).token, 1);
+}
+
 TEST(DrawTest, TheExtremeUniformNumbersGiveTokensThatArePossible) {
   for (const int n : {1, 5, 1024, 1025, 3000, 152064}) {
     std::vector<float> logits(static_cast<std::size_t>(n), -kInfinity);

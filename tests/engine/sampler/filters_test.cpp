@@ -109,6 +109,19 @@ TEST(TopPTest, KeepsTheFirstTokenPastTheThresholdAndAtLeastOne) {
   EXPECT_EQ(kept_of(row), "0 1 ");
 }
 
+TEST(TopPTest, ASumThatOnlyReachesTheThresholdIsNotPastIt) {
+  DrawScratch scratch;
+  std::vector<float> row{std::log(2.0F), 0, 0};  // probabilities 1/2 1/4 1/4, exactly
+  keep_top_p(row, 0.5F, scratch);
+  EXPECT_EQ(kept_of(row), "0 1 ");
+  row = {std::log(2.0F), 0, 0, 0, 0, std::log(2.0F)};  // 1/4 at both ends
+  keep_top_p(row, 0.5F, scratch);
+  EXPECT_EQ(kept_of(row), "0 1 5 ");
+  row = {1, 1, 1, 1};
+  keep_top_p(row, 0.5F, scratch);
+  EXPECT_EQ(kept_of(row), "0 1 2 ");
+}
+
 TEST(TopPTest, ARowOfEqualLogitsKeepsTheLowerIds) {
   DrawScratch scratch;
   std::vector<float> row(100000, 2.5F);

@@ -33,6 +33,7 @@ struct Outputs {
   std::vector<float> maxima;
   std::vector<float> weights;
   std::vector<double> sums;
+  std::vector<float> probabilities;
   std::vector<float> dropped;
   std::vector<double> totals;
 
@@ -55,7 +56,11 @@ Outputs run(const RowMath& math, const std::vector<float>& row) {
       math.exponentials(out.weights.data(), out.sums.data(), out.prepared.data(), largest, n));
   out.totals.push_back(
       math.negative_entropy(out.weights.data(), static_cast<float>(1 / out.totals.front()), n));
-  out.totals.push_back(math.mass_at_least(out.weights.data(), out.prepared.data(), largest - 5, n));
+  out.probabilities = out.weights;
+  math.divide(out.probabilities.data(), static_cast<float>(out.totals.front()), n);
+  const RowTail tail = math.tail_at(out.probabilities.data(), out.prepared.data(), largest - 5, n);
+  out.totals.push_back(tail.mass);
+  out.totals.push_back(tail.count);
   out.dropped = out.prepared;
   math.drop_below(out.dropped.data(), largest - 5, n);
   return out;
@@ -78,10 +83,13 @@ TEST(RowMathTest, AgreesWithDoublePrecision) {
     const float largest = *std::max_element(out.prepared.begin(), out.prepared.end());
     double total = 0;
     double above = 0;
+    int n_above = 0;
     for (const float x : out.prepared) {
       const double weight = std::exp(double{x} - largest);
       total += weight;
-      if (x >= largest - 5) above += weight;
+      if (x < largest - 5) continue;
+      above += weight;
+      ++n_above;
     }
     double entropy = 0;
     for (const float x : out.prepared) {
@@ -90,7 +98,8 @@ TEST(RowMathTest, AgreesWithDoublePrecision) {
     }
     EXPECT_NEAR(out.totals[0], total, 1e-7 * total) << n;
     EXPECT_NEAR(out.totals[1], entropy, 1e-6) << n;
-    EXPECT_NEAR(out.totals[2], above, 1e-6 * above) << n;
+    EXPECT_NEAR(out.totals[2], above / total, 1e-6) << n;
+    EXPECT_EQ(out.totals[3], n_above) << n;
   }
 }
 

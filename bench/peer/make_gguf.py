@@ -1,0 +1,143 @@
+#!/usr/bin/env python3
+"""Writes a GGUF file in the shape of Qwen2 0.5B as a Dream model, with random weights.
+
+usage: make_gguf.py FILE f32|bf16
+
+Only the time of a forward pass is of interest, so the vocabulary consists of invented words and
+all matrices are cut from one block of noise. Format: a header, key/value pairs, descriptions of
+the tensors, then their data; numbers are little-endian, texts are preceded by their length.
+"""
+import array
+import random
+import struct
+import sys
+
+LAYERS, WIDTH, FFN, HEADS, KV_HEADS, HEAD, VOCAB = 24, 896, 4864, 14, 2, 64, 151936
+MASK, END = VOCAB - 1, VOCAB - 2
+ALIGNMENT = 32
+F32, BF16 = 0, 30  # ggml's numbers of the tensor types
+
+
+def text(value):
+    data = value.encode()
+    return struct.pack("<Q", len(data)) + data
+
+
+def u32(value):
+    return struct.pack("<II", 4, value)
+
+
+def f32(value):
+    return struct.pack("<If", 6, value)
+
+
+def boolean(value):
+    return struct.pack("<IB", 7, value)
+
+
+def string(value):
+    return struct.pack("<I", 8) + text(value)
+
+
+def strings(values):
+    return struct.pack("<IIQ", 9, 8, len(values)) + b"".join(map(text, values))
+
+
+def integers(values):
+    return struct.pack("<IIQ", 9, 5, len(values)) + array.array("i", values).tobytes()
+
+
+def metadata():
+    control = [3 if token >= END else 1 for token in range(VOCAB)]
+    return {
+        "general.architecture": string("dream"),
+        "general.name": string("random-0.5b"),
+        "dream.block_count": u32(LAYERS),
+        "dream.context_length": u32(4096),
+        "dream.embedding_length": u32(WIDTH),
+        "dream.feed_forward_length": u32(FFN),
+        "dream.attention.head_count": u32(HEADS),
+        "dream.attention.head_count_kv": u32(KV_HEADS),
+        "dream.vocab_size": u32(VOCAB),
+        "dream.attention.layer_norm_rms_epsilon": f32(1e-6),
+        "dream.rope.freq_base": f32(1e6),
+        "dream.attention.causal": boolean(False),
+        "diffusion.shift_logits": boolean(True),
+        "tokenizer.ggml.model": string("gpt2"),
+        "tokenizer.ggml.pre": string("qwen2"),
+        "tokenizer.ggml.tokens": strings([f"w{token}" for token in range(VOCAB)]),
+        "tokenizer.ggml.token_type": integers(control),
+        "tokenizer.ggml.merges": strings(["a b"]),
+        "tokenizer.ggml.bos_token_id": u32(END),
+        "tokenizer.ggml.eos_token_id": u32(END),
+        "tokenizer.ggml.mask_token_id": u32(MASK),
+        "tokenizer.ggml.add_bos_token": boolean(False),
+    }
+
+
+def tensors():
+    """(name, dimensions with the fastest first); the head of the network is the embedding."""
+    yield "token_embd.weight", [WIDTH, VOCAB]
+    yield "output_norm.weight", [WIDTH]
+    for layer in range(LAYERS):
+        for name, dims in [
+            ("attn_norm.weight", [WIDTH]),
+            ("attn_q.weight", [WIDTH, HEADS * HEAD]),
+            ("attn_q.bias", [HEADS * HEAD]),
+            ("attn_k.weight", [WIDTH, KV_HEADS * HEAD]),
+            ("attn_k.bias", [KV_HEADS * HEAD]),
+            ("attn_v.weight", [WIDTH, KV_HEADS * HEAD]),
+            ("attn_v.bias", [KV_HEADS * HEAD]),
+            ("attn_output.weight", [HEADS * HEAD, WIDTH]),
+            ("ffn_norm.weight", [WIDTH]),
+            ("ffn_gate.weight", [WIDTH, FFN]),
+            ("ffn_up.weight", [WIDTH, FFN]),
+            ("ffn_down.weight", [FFN, WIDTH]),
+        ]:
+            yield f"blk.{layer}.{name}", dims
+
+
+def count(dims):
+    return dims[0] * (dims[1] if len(dims) == 2 else 1)
+
+
+def noise(bf16):
+    values = array.array("f", (random.uniform(-0.05, 0.05) for _ in range(1 << 20)))
+    if not bf16:
+        return values.tobytes()
+    halves = array.array("H", values.tobytes())
+    return halves[1::2].tobytes()  # the upper halves of the floats
+
+
+def write_data(out, dims, block, bf16):
+    if len(dims) == 1:  # norms and biases are float in every GGUF
+        out.write(array.array("f", [1.0] * dims[0]).tobytes())
+        return
+    left = count(dims) * (2 if bf16 else 4)
+    while left > 0:
+        out.write(block[:left])
+        left -= len(block)
+
+
+def main():
+    path, bf16 = sys.argv[1], sys.argv[2] == "bf16"
+    random.seed(7)
+    block, pairs = noise(bf16), metadata()
+    info, offset, all_tensors = b"", 0, list(tensors())
+    for name, dims in all_tensors:
+        matrix_type, size = (BF16, 2) if bf16 and len(dims) == 2 else (F32, 4)
+        info += text(name) + struct.pack("<I", len(dims)) + struct.pack(f"<{len(dims)}Q", *dims)
+        info += struct.pack("<IQ", matrix_type, offset)
+        offset += -(-count(dims) * size // ALIGNMENT) * ALIGNMENT
+    with open(path, "wb") as out:
+        out.write(b"GGUF" + struct.pack("<IQQ", 3, len(all_tensors), len(pairs)))
+        for key, value in pairs.items():
+            out.write(text(key) + value)
+        out.write(info)
+        for _, dims in all_tensors:  # every tensor, the first one too, starts aligned
+            out.write(b"\0" * (-out.tell() % ALIGNMENT))
+            write_data(out, dims, block, bf16)
+        out.write(b"\0" * (-out.tell() % ALIGNMENT))
+
+
+main()

@@ -1,0 +1,1 @@
+"""Training of Lacuna's small masked-diffusion model: corpus, tokenizer, trainer, export and evaluation."""

@@ -1,0 +1,169 @@
+"""Writes a Hugging Face style model directory that the engine loads.
+
+    python3 -m training.export CHECKPOINT TOKENIZER FOLDER [--positions N]
+
+config.json, generation_config.json, model.safetensors (bfloat16, or float32 for fixtures) and
+tokenizer.model. One key of config.json is ours: "document_format" says which marks open and close a
+document and which id stands for which language.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import shutil
+import struct
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from training import checkpoint
+from training.common import fail
+from training.model import Model, ModelConfig
+from training.tokenizer import BOF, EOF, EXPAND, LANG_ANY, LANGUAGE_ID, MASK, PAD
+
+DTYPE_NAMES = {torch.bfloat16: "BF16", torch.float32: "F32"}
+LAYER_NAMES = {
+    "input_norm": "input_layernorm",
+    "post_norm": "post_attention_layernorm",
+    "q": "self_attn.q_proj",
+    "k": "self_attn.k_proj",
+    "v": "self_attn.v_proj",
+    "o": "self_attn.o_proj",
+    "gate": "mlp.gate_proj",
+    "up": "mlp.up_proj",
+    "down": "mlp.down_proj",
+}
+
+
+def exported_name(name: str) -> str:
+    """Our parameter name -> the name Qwen2-style files use."""
+    parts = name.split(".")
+    if parts[0] == "layers":
+        return f"model.layers.{parts[1]}.{LAYER_NAMES[parts[2]]}.{parts[3]}"
+    return {"embedding.weight": "model.embed_tokens.weight", "norm.weight": "model.norm.weight"}[name]
+
+
+def write_safetensors(path: Path, tensors: dict[str, Tensor]) -> None:
+    header, blobs, at = {"__metadata__": {"format": "pt"}}, [], 0
+    for name, tensor in sorted(tensors.items()):
+        plain = tensor.detach().contiguous()
+        # numpy knows no bfloat16: its bits go out as 16-bit integers.
+        blob = (plain.view(torch.int16) if plain.dtype == torch.bfloat16 else plain).numpy().tobytes()
+        header[name] = {
+            "dtype": DTYPE_NAMES[plain.dtype],
+            "shape": list(plain.shape),
+            "data_offsets": [at, at + len(blob)],
+        }
+        at += len(blob)
+        blobs.append(blob)
+    head = json.dumps(header, separators=(",", ":")).encode()
+    head += b" " * (-len(head) % 8)
+    with path.open("wb") as out:
+        out.write(struct.pack("<Q", len(head)) + head)
+        out.writelines(blobs)
+
+
+def read_safetensors(path: Path) -> dict[str, Tensor]:
+    try:
+        data = path.read_bytes()
+        size = struct.unpack("<Q", data[:8])[0]
+        header = json.loads(data[8 : 8 + size])
+    except (OSError, struct.error, ValueError) as error:
+        fail(f"{path}: not a safetensors file ({error})")
+    types = {"BF16": torch.bfloat16, "F32": torch.float32}
+    tensors = {}
+    for name, entry in header.items():
+        if name == "__metadata__":
+            continue
+        first, last = (8 + size + offset for offset in entry["data_offsets"])
+        tensors[name] = torch.frombuffer(bytearray(data[first:last]), dtype=types[entry["dtype"]]).view(entry["shape"])
+    return tensors
+
+
+def model_settings(config: ModelConfig, positions: int, dtype: torch.dtype) -> dict:
+    return {
+        "architectures": ["DreamModel"],
+        "model_type": "Dream",
+        "torch_dtype": str(dtype).removeprefix("torch."),
+        "vocab_size": config.vocabulary,
+        "hidden_size": config.width,
+        "intermediate_size": config.hidden,
+        "num_hidden_layers": config.layers,
+        "num_attention_heads": config.heads,
+        "num_key_value_heads": config.kv_heads,
+        "hidden_act": "silu",
+        "max_position_embeddings": positions,
+        "rms_norm_eps": config.norm_epsilon,
+        "rope_theta": config.rope_theta,
+        "rope_scaling": None,
+        "use_sliding_window": False,
+        "tie_word_embeddings": True,
+        "mask_token_id": MASK,
+        "pad_token_id": PAD,
+        "bos_token_id": BOF,
+        "eos_token_id": EOF,
+        "expand_token_id": EXPAND,
+        "delete_token_id": PAD,
+        "document_format": {"begin": BOF, "end": EOF, "any_language": LANG_ANY, "languages": LANGUAGE_ID},
+    }
+
+
+def generation_settings() -> dict:
+    return {"mask_token_id": MASK, "pad_token_id": PAD, "bos_token_id": BOF, "eos_token_id": EOF}
+
+
+def export(
+    model: Model, folder: Path, tokenizer: Path | None, positions: int, dtype: torch.dtype = torch.bfloat16
+) -> None:
+    folder.mkdir(parents=True, exist_ok=True)
+    settings = model_settings(model.config, positions, dtype)
+    (folder / "config.json").write_text(json.dumps(settings, indent=2) + "\n")
+    (folder / "generation_config.json").write_text(json.dumps(generation_settings(), indent=2) + "\n")
+    # Renamed into place, so that a reader never sees half a file.
+    temporary = folder / "model.safetensors.tmp"
+    write_safetensors(temporary, {exported_name(n): p.to(dtype) for n, p in model.named_parameters()})
+    temporary.replace(folder / "model.safetensors")
+    if tokenizer:
+        shutil.copyfile(tokenizer, folder / "tokenizer.model")
+
+
+def load(folder: Path, half: bool = True) -> Model:
+    """Reads an exported directory back (also of other makers, if the shape is Dream's)."""
+    try:
+        settings = json.loads((folder / "config.json").read_text())
+        config = ModelConfig(
+            vocabulary=settings["vocab_size"],
+            width=settings["hidden_size"],
+            layers=settings["num_hidden_layers"],
+            heads=settings["num_attention_heads"],
+            kv_heads=settings["num_key_value_heads"],
+            hidden=settings["intermediate_size"],
+            rope_theta=settings["rope_theta"],
+            norm_epsilon=settings["rms_norm_eps"],
+        )
+    except (OSError, ValueError, KeyError) as error:
+        fail(f"{folder}: not a model directory ({error})")
+    tensors = read_safetensors(folder / "model.safetensors")
+    model = Model(config, half)
+    with torch.no_grad():
+        for name, parameter in model.named_parameters():
+            if exported_name(name) not in tensors:
+                fail(f"{folder}: tensor {exported_name(name)} is missing")
+            parameter.copy_(tensors[exported_name(name)])
+    return model
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser.add_argument("checkpoint", type=Path)
+    parser.add_argument("tokenizer", type=Path)
+    parser.add_argument("folder", type=Path)
+    parser.add_argument("--positions", type=int, default=512, help="longest window the model was trained on")
+    arguments = parser.parse_args()
+    export(checkpoint.read_model(arguments.checkpoint), arguments.folder, arguments.tokenizer, arguments.positions)
+
+
+if __name__ == "__main__":
+    main()
