@@ -10,6 +10,7 @@
 #include "cli/exit.h"
 #include "cli/format.h"
 #include "cli/load_model.h"
+#include "cli/option_checks.h"
 #include "cli/standard_io.h"
 #include "engine/random_weights.h"
 
@@ -206,22 +207,22 @@ Command add_bench(CLI::App& root) {
   app->add_option("--tokens", options->tokens, "Canvas sizes (default 64,256,512)")
       ->delimiter(',')
       ->type_name("N,N")
-      ->check(CLI::Range(1, kMaxTokens));
+      ->check(whole_number(1, kMaxTokens));
   app->add_option("--dtype", options->dtypes, "Numbers to compute with (default f32,bf16)")
       ->delimiter(',')
       ->type_name("TYPE,TYPE")
-      ->check(CLI::IsMember({"auto", "f32", "bf16"}));
+      ->check(one_of({"auto", "f32", "bf16"}));
   app->add_option("--threads", options->common.threads, "CPU threads (default: all that may run)")
       ->type_name("N")
-      ->check(CLI::Range(1, 1024));
+      ->check(whole_number(1, 1024));
   app->add_option("--runs", options->runs, "Measured runs of each (default 5)")
       ->type_name("N")
-      ->check(CLI::Range(1, 10000));
+      ->check(whole_number(1, 10000));
   CLI::Option* random =
       app->add_option("--random", options->random,
                       "Instead of a model's files, random weights of this shape: qwen2-0.5b")
           ->type_name("SHAPE")
-          ->check(CLI::IsMember({"qwen2-0.5b"}));
+          ->check(one_of({"qwen2-0.5b"}));
   add_json_option(*app, options->common, "Print JSON");
   app->add_option("--model", options->common.model, "A model by name or folder (default: embedded)")
       ->type_name("DIR")

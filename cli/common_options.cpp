@@ -1,13 +1,16 @@
 #include "cli/common_options.h"
 
 #include <CLI/CLI.hpp>
+#include <limits>
 
+#include "cli/option_checks.h"
 #include "engine/device.h"
 
 namespace lacuna::cli {
 namespace {
 
 constexpr int kMaxThreads = 1024;
+constexpr int kMaxSteps = 1000000;
 
 std::string problem_of_device(const std::string& text) {
   const Result<engine::DeviceWish> wish = engine::parse_device(text);
@@ -32,24 +35,25 @@ void add_device_options(CLI::App& app, CommonOptions& options) {
   app.add_option("--device", options.device,
                  "auto, cpu, cuda or cuda:N. auto takes a GPU where one can be used (default auto)")
       ->type_name("DEVICE")
-      ->check(CLI::Validator(problem_of_device, ""));
+      ->check(problem_of_device);
   app.add_option(
          "--dtype", options.dtype,
          "Numbers to compute with: auto, f32 or bf16. auto keeps bf16 weights and uses bf16 "
          "products where the CPU has them (default " +
              options.dtype + ")")
       ->type_name("TYPE")
-      ->check(CLI::IsMember({"auto", "f32", "bf16"}));
+      ->check(one_of({"auto", "f32", "bf16"}));
   app.add_option("--threads", options.threads,
                  "CPU threads; the result does not depend on them (default: all that may run)")
       ->type_name("N")
-      ->check(CLI::Range(1, kMaxThreads));
+      ->check(whole_number(1, kMaxThreads));
 }
 
 void add_seed_option(CLI::App& app, CommonOptions& options) {
   app.add_option("--seed", options.seed,
                  "Seed of all random choices; the same seed gives the same text (default 0)")
-      ->type_name("N");
+      ->type_name("N")
+      ->check(whole_number(0, std::numeric_limits<std::uint64_t>::max()));
 }
 
 void add_json_option(CLI::App& app, CommonOptions& options, const std::string& what) {
@@ -61,42 +65,49 @@ void add_sampling_options(CLI::App& app, SamplingFlags& flags, CommonOptions& op
   const std::string group = "Sampler";
   app.add_option("--steps", flags.steps, "Denoising steps (default: " + help.steps + ")")
       ->type_name("N")
-      ->group(group);
+      ->group(group)
+      ->check(whole_number(1, kMaxSteps));
   app.add_option("--alg", flags.alg,
                  "Which tokens a step fixes: origin, maskgit_plus, topk_margin, entropy, or "
                  "confidence_threshold (default: " +
                      help.alg + ")")
       ->type_name("NAME")
       ->group(group)
-      ->check(CLI::Validator(problem_of_algorithm, ""));
+      ->check(problem_of_algorithm);
   app.add_option("--temperature", flags.temperature,
                  "0 takes the most probable token; above 0 draws (default: 0)")
       ->type_name("X")
-      ->group(group);
+      ->group(group)
+      ->check(finite_number());
   app.add_option("--top-p", flags.top_p, "Draw from the most probable tokens up to this sum")
       ->type_name("X")
-      ->group(group);
+      ->group(group)
+      ->check(finite_number());
   app.add_option("--top-k", flags.top_k, "Draw from this many tokens")
       ->type_name("N")
-      ->group(group);
+      ->group(group)
+      ->check(whole_number(1, 1 << 30));
   app.add_option("--alg-temp", flags.alg_temp,
                  "Above 0: draw the positions to fix instead of taking the surest (default: 0)")
       ->type_name("X")
-      ->group(group);
+      ->group(group)
+      ->check(finite_number());
   app.add_option("--eps", flags.eps, "Last time of the schedule (default: 0.001)")
       ->type_name("X")
-      ->group(group);
+      ->group(group)
+      ->check(finite_number());
   app.add_option(
          "--threshold", flags.threshold,
          "Fix every token that is at least this sure, several in a step; --steps is then an "
          "upper bound")
       ->type_name("X")
-      ->group(group);
+      ->group(group)
+      ->check(finite_number());
   app.add_option("--refresh", flags.refresh,
                  "Recompute the context every N steps; 1 is exact (default: 8)")
       ->type_name("N")
       ->group(group)
-      ->check(CLI::Range(1, 1 << 20));
+      ->check(whole_number(1, kMaxSteps));
   app.add_flag("--exact", options.exact,
                "The published sampler: a full float32 pass at every step, no token suppressed")
       ->group(group);

@@ -7,6 +7,7 @@
 #include "cli/debug_requests.h"
 #include "cli/exit.h"
 #include "cli/load_model.h"
+#include "cli/option_checks.h"
 #include "cli/standard_io.h"
 
 namespace lacuna::cli {
@@ -93,7 +94,7 @@ Command add_debug(CLI::App& root) {
   logits->add_option("--rows", options->rows, "Only these positions, from 0, as in 3,7")
       ->delimiter(',')
       ->type_name("N,N")
-      ->check(CLI::NonNegativeNumber);
+      ->check(whole_number(0, 1 << 30));
   CLI::App* sample = app->add_subcommand(
       "sample",
       "{\"ids\":[...],\"steps\":N,\"alg\":\"...\"} -> {\"result\":[...],"

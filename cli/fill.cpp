@@ -10,6 +10,7 @@
 #include "cli/fill_report.h"
 #include "cli/interrupts.h"
 #include "cli/load_model.h"
+#include "cli/option_checks.h"
 #include "cli/position.h"
 #include "cli/source_text.h"
 #include "cli/standard_io.h"
@@ -216,7 +217,7 @@ Command add_fill(CLI::App& root) {
                   "Length of holes whose marker gives none; the model may leave tokens empty "
                   "(default 16)")
       ->type_name("N")
-      ->check(CLI::Range(1, kMaxHoleTokens));
+      ->check(whole_number(1, kMaxHoleTokens));
   app->add_option("--lang", options->language,
                   "The language, as in python or cpp (default: by the file's name or first line)")
       ->type_name("NAME");
@@ -224,7 +225,7 @@ Command add_fill(CLI::App& root) {
                   "Tokens of text and holes that the model sees at once (default: what it was "
                   "trained for, at most 2048)")
       ->type_name("N")
-      ->check(CLI::Range(16, 1 << 20));
+      ->check(whole_number(16, 1 << 20));
   app->add_flag("--write", options->write, "Change the file in place instead of printing it");
   app->add_flag("--watch", options->watch, "Show on standard error how the holes denoise");
   add_json_option(

@@ -13,6 +13,7 @@
 #include "cli/interrupts.h"
 #include "cli/json_numbers.h"
 #include "cli/load_model.h"
+#include "cli/option_checks.h"
 #include "cli/source_text.h"
 #include "cli/standard_io.h"
 #include "engine/generate.h"
@@ -230,7 +231,7 @@ Command add_generate(CLI::App& root) {
   app->add_option("--max-new-tokens", options->max_new_tokens,
                   "Tokens to generate (default: generation_config.json, else 128)")
       ->type_name("N")
-      ->check(CLI::Range(1, 1 << 20));
+      ->check(whole_number(1, 1 << 20));
   app->add_flag("--watch", options->watch, "Show on standard error how the text denoises");
   add_json_option(*app, options->common,
                   "Print a report (text, tokens, steps) instead of the text");

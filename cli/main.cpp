@@ -3,14 +3,19 @@
 #include <CLI/CLI.hpp>
 #include <algorithm>
 #include <new>
+#include <string>
+#include <vector>
 
 #include "cli/command.h"
 #include "cli/exit.h"
+#include "cli/help.h"
 #include "cli/standard_io.h"
 
 namespace {
 
 using namespace lacuna::cli;  // NOLINT(google-build-using-namespace): this is their main file
+
+constexpr int kHelpWidth = 80;
 
 constexpr const char* kDescription =
     "Lacuna fills gaps in code, any number at once, with a masked-diffusion language model.";
@@ -30,23 +35,48 @@ std::string command_path(const CLI::App& app) {
   return parsed.front()->get_name() + (rest.empty() ? "" : " " + rest);
 }
 
-// The deepest subcommand that was named, whose help is meant.
-const CLI::App& innermost(const CLI::App& app) {
-  const auto parsed = app.get_subcommands();
-  return parsed.empty() ? app : innermost(*parsed.front());
-}
-
 int print(const std::string& text) {
   const auto written = write_output(text);
   return written ? kDone : report(written.error());
 }
 
-// CLI11 calls an unknown command an unexpected argument; people deserve better.
-bool is_unknown_command(const CLI::App& app, const std::string& word) {
-  if (word.empty() || word[0] == '-') return false;
-  const auto commands = app.get_subcommands([](const CLI::App*) { return true; });
-  return std::none_of(commands.begin(), commands.end(),
-                      [&](const CLI::App* command) { return command->get_name() == word; });
+// The help of the deepest subcommand that was named.
+int print_help(const CLI::App& root) {
+  const CLI::App* app = &root;
+  while (!app->get_subcommands().empty()) app = app->get_subcommands().front();
+  const std::string path = command_path(root);
+  return print(help_text(*app, path.empty() ? "lacuna" : "lacuna " + path, kHelpWidth));
+}
+
+std::vector<const CLI::App*> commands_of(const CLI::App& app) {
+  return app.get_subcommands([](const CLI::App*) { return true; });
+}
+
+// CLI11 calls an unknown command an unexpected argument, or misses one where a wrong one was
+// given. Returns what is wrong with the words that should be commands, or nothing.
+std::string problem_with_commands(const CLI::App& root, int argc, char** argv) {
+  const CLI::App* app = &root;
+  std::string path;
+  for (int i = 1; !commands_of(*app).empty(); ++i) {
+    const std::string word = i < argc ? argv[i] : "";
+    if (word.substr(0, 1) == "-") return "";
+    const auto commands = commands_of(*app);
+    const auto found = std::find_if(commands.begin(), commands.end(), [&](const CLI::App* command) {
+      return command->get_name() == word;
+    });
+    if (found == commands.end()) {
+      if (word.empty() && app == &root) return "";  // `lacuna` alone prints the help
+      std::string known;
+      for (const CLI::App* command : commands) known += " " + command->get_name();
+      const std::string wrong =
+          word.empty() ? "'" + path + "' needs a command"
+                       : "there is no command '" + path + (path.empty() ? "" : " ") + word + "'";
+      return wrong + "; there are:" + known;
+    }
+    app = *found;
+    path += (path.empty() ? "" : " ") + word;
+  }
+  return "";
 }
 
 int run(int argc, char** argv) {
@@ -54,27 +84,30 @@ int run(int argc, char** argv) {
   app.footer(kExamples);
   app.set_version_flag("--version", "lacuna " LACUNA_VERSION);
   app.require_subcommand(0, 1);
-  app.get_formatter()->column_width(26);
   std::vector<Command> commands;
   for (const auto add : {add_fill, add_generate, add_model, add_doctor, add_bench, add_debug}) {
     commands.push_back(add(app));
   }
-  if (argc > 1 && is_unknown_command(app, argv[1])) {
-    return report_usage("", "there is no command '" + std::string(argv[1]) + "'");
+  if (const std::string problem = problem_with_commands(app, argc, argv); !problem.empty()) {
+    return report_usage("", problem);
   }
   try {
     app.parse(argc, argv);
   } catch (const CLI::CallForHelp&) {
-    return print(innermost(app).help("", CLI::AppFormatMode::Normal));
+    return print_help(app);
   } catch (const CLI::CallForVersion& version) {
     return print(std::string(version.what()) + "\n");
+  } catch (const CLI::ExtrasError&) {
+    const auto extras = app.remaining(true);
+    return report_usage(command_path(app),
+                        "'" + (extras.empty() ? "" : extras.front()) + "' was not expected here");
   } catch (const CLI::ParseError& error) {
     return report_usage(command_path(app), error.what());
   }
   for (const Command& command : commands) {
     if (command.app->parsed()) return command.run();
   }
-  return print(app.help());
+  return print_help(app);
 }
 
 }  // namespace

@@ -32,7 +32,12 @@ RowFolder::RowFolder(int width, std::size_t max_line, Colours colours) : colours
 void RowFolder::add(const StyledText& text, std::size_t line, const LineIndex& lines) {
   number_ = line;
   const std::string_view bytes = text.bytes;
+  auto hole = text.holes.begin();
+  const auto mark_hole_at = [&](std::size_t at) {
+    for (; hole != text.holes.end() && *hole <= at; ++hole) in_hole_ = true;
+  };
   for (std::size_t i = 0; i < bytes.size();) {
+    mark_hole_at(i);
     const bool in_hole = text.offsets[i] == kNoOffset;
     if (bytes[i] == '\n' || bytes[i] == '\r') {
       const bool both = bytes.substr(i, 2) == "\r\n";
@@ -51,6 +56,7 @@ void RowFolder::add(const StyledText& text, std::size_t line, const LineIndex& l
       i += glyph.length;
     }
   }
+  mark_hole_at(bytes.size());
   finish_row();
 }
 

@@ -14,11 +14,13 @@ namespace lacuna::cli {
 
 inline constexpr std::size_t kNoOffset = static_cast<std::size_t>(-1);
 
-// A part of a file in which holes are replaced by their present state. The three grow together.
+// A part of a file in which holes are replaced by their present state. The first three grow
+// together.
 struct StyledText {
   std::string bytes;
   std::vector<Style> styles;         // of each byte
   std::vector<std::size_t> offsets;  // of each byte in the file; kNoOffset inside a hole
+  std::vector<std::size_t> holes;    // where in `bytes` a hole begins, also one that has no bytes
 
   void append(std::string_view text, Style style, std::size_t offset);
 };

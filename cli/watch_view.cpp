@@ -43,6 +43,7 @@ std::vector<Window> windows_of(const WatchState& state, const LineIndex& lines,
 
 void append_hole(const WatchState& state, std::size_t hole_idx, StyledText& text) {
   const std::vector<engine::HoleToken>& tokens = state.tokens[hole_idx];
+  text.holes.push_back(text.bytes.size());
   const int masks =
       tokens.empty() ? state.holes[hole_idx].tokens.value_or(state.default_tokens) : 0;
   for (int i = 0; i < masks; ++i) text.append(kMaskGlyph, kMask, kNoOffset);
@@ -107,6 +108,11 @@ int tokens_done(const ProgressState& progress) {
   return progress.masks_total - progress.masks_left;
 }
 
+std::string steps_of(const ProgressState& progress) {
+  if (progress.steps == 0) return "";  // before the first step their number is not known
+  return "step " + std::to_string(progress.step) + "/" + std::to_string(progress.steps);
+}
+
 std::string speed_of(const ProgressState& progress) {
   if (progress.seconds <= 0) return "";
   return fixed(tokens_done(progress) / progress.seconds, 1) + " tokens/s";
@@ -144,8 +150,7 @@ std::string draw_progress(const ProgressState& progress, const Viewport& viewpor
   line += start_of({}, viewport.colours);
 
   std::vector<std::string> parts = {
-      "step " + std::to_string(progress.step) + "/" + std::to_string(progress.steps),
-      std::to_string(progress.masks_left) + " tokens left", speed_of(progress)};
+      steps_of(progress), std::to_string(progress.masks_left) + " tokens left", speed_of(progress)};
   if (progress.n_holes > 0) parts.push_back(holes_of(progress));
   int used = bar;
   for (const std::string& part : parts) {
@@ -158,7 +163,7 @@ std::string draw_progress(const ProgressState& progress, const Viewport& viewpor
 }
 
 std::string log_progress(const ProgressState& progress) {
-  std::string line = "step " + std::to_string(progress.step) + "/" + std::to_string(progress.steps);
+  std::string line = steps_of(progress);
   if (progress.n_holes > 0) line = holes_of(progress) + ", " + line;
   line += ": " + std::to_string(tokens_done(progress)) + " of " +
           std::to_string(progress.masks_total) + " tokens";

@@ -54,6 +54,13 @@ TEST(WatchViewTest, ShowsAHoleInItsLines) {
             "5 │ \n");
 }
 
+TEST(WatchViewTest, MarksTheLineOfAHoleThatStaysEmpty) {
+  EXPECT_EQ(code_of({"a\nf(⟦?⟧)\n⟦?⟧", {{token("")}, {token("")}}}, {60, 24, Colours::None}),
+            "1 │ a\n"
+            "2 ▌ f()\n"
+            "3 ▌ \n");
+}
+
 TEST(WatchViewTest, LeavesOutLinesFarFromHoles) {
   std::string text;
   for (int i = 1; i <= 30; ++i) text += i == 5 || i == 25 ? "⟦?⟧\n" : "line\n";
@@ -153,8 +160,8 @@ TEST(ProgressTest, ShowsWhatFits) {
 }
 
 TEST(ProgressTest, StartsEmptyAndWithoutSpeed) {
-  EXPECT_EQ(draw_progress({.steps = 4, .masks_left = 4, .masks_total = 4}, {40, 24, Colours::None}),
-            "──────────  step 0/4  4 tokens left");
+  EXPECT_EQ(draw_progress({.masks_left = 4, .masks_total = 4}, {40, 24, Colours::None}),
+            "──────────  4 tokens left");
 }
 
 }  // namespace

@@ -1,0 +1,210 @@
+"""lacuna fill: bytes outside the holes, places, reports, in-place writing, examples."""
+
+import json
+import os
+import stat
+import unittest
+
+from lacuna_process import MARKER, ROOT, LacunaTest, lacuna
+
+
+def fill_report(*args, **kwargs):
+    return json.loads(lacuna("fill", "--json", *args, **kwargs).stdout)
+
+
+class FillsKeepEveryOtherByte(LacunaTest):
+    """Each text is filled and compared with the report's fills put in by hand."""
+
+    def check(self, content, *options, name="file.py"):
+        path = self.write(name, content)
+        output = self.run_ok("fill", path, *options).stdout
+        holes = fill_report(path, *options)["holes"]
+        expected, at = b"", 0
+        for hole in holes:
+            expected += content[at : hole["begin"]["byte"]] + hole["text"].encode()
+            at = hole["end"]["byte"]
+        self.assertEqual(output, expected + content[at:])
+        self.assertEqual(path.read_bytes(), content)
+        return holes
+
+    def test_line_ends_and_final_newline(self):
+        for text in (
+            b"a = %s\nb = 2\n",
+            b"a = %s\r\nb = 2\r\n",
+            b"a = 1\r\nb = 2\nc = %s\r\nd",
+            b"a = %s",
+            b"\n\n\n%s\n\n\n",
+        ):
+            with self.subTest(text=text):
+                self.check(text % MARKER, "--tokens", 4)
+
+    def test_windows_line_ends_get_windows_fills(self):
+        holes = self.check(b"def f(x):\r\n    %s\r\n\r\nf(1)\r\n" % MARKER, "--tokens", 24)
+        self.assertNotIn("\n", holes[0]["text"].replace("\r\n", ""))
+
+    def test_byte_order_mark(self):
+        holes = self.check(b"\xef\xbb\xbfx = %s\n" % MARKER, "--tokens", 2)
+        self.assertEqual(holes[0]["begin"], {"byte": 7, "line": 1, "column": 5})
+
+    def test_bytes_that_are_no_utf8(self):
+        self.check(b"# caf\xe9 \xff\nname = %s  # \xe9\n" % MARKER, "--tokens", 2)
+
+    def test_markers_at_both_ends_and_side_by_side(self):
+        holes = self.check(b"%s + b\nc = %s%s\n%s" % ((MARKER,) * 4), "--tokens", 2)
+        self.assertEqual(len(holes), 4)
+
+    def test_hints_and_lengths(self):
+        holes = self.check("x = ⟦?3⟧\ny = ⟦?: the sum⟧\nz = ⟦?2: a number⟧\n".encode())
+        self.assertEqual([hole["tokens"] for hole in holes], [3, 16, 2])
+        self.assertEqual([hole["hint"] for hole in holes], ["", "the sum", "a number"])
+
+    def test_places_instead_of_markers(self):
+        text = "def größe(a):\n\treturn a * a\n# ⟦?⟧\n".encode()
+        holes = self.check(text, "--at", "1:10", "--span", "2:9-2:14", "--tokens", 3)
+        self.assertEqual([hole["begin"]["byte"] for hole in holes], [11, 24])
+        self.assertEqual(holes[1]["end"], {"byte": 29, "line": 2, "column": 14})
+
+    def test_insertion_at_the_end_of_the_file(self):
+        self.check(b"x = 1\n", "--at", "2:1", "--tokens", 2)
+
+    def test_file_without_extension_and_unknown_language(self):
+        self.check(b"x = %s\n" % MARKER, "--tokens", 2, name="notes")
+        self.check(b"x = %s\n" % MARKER, "--tokens", 2, "--lang", "haskell", name="notes")
+
+
+class FillOptions(LacunaTest):
+    TEXT = b"def mean(values):\n    return %s\n\nprint(mean([1, 2, 3]))\n" % MARKER
+
+    def test_reads_standard_input(self):
+        path = self.write("a.py", self.TEXT)
+        by_name = self.run_ok("fill", path, "--tokens", 8)
+        by_input = self.run_ok("fill", "-", "--lang", "python", "--tokens", 8, stdin=self.TEXT)
+        self.assertEqual(by_name.stdout, by_input.stdout)
+        self.assertEqual(by_input.stderr, b"")
+
+    def test_same_seed_same_text_on_any_number_of_threads(self):
+        options = ("--tokens", 12, "--temperature", 1.5, "--alg-temp", 0.5, "--lang", "python")
+        outputs = {
+            self.run_ok("fill", "-", *options, "--seed", 7, "--threads", n, stdin=self.TEXT).stdout
+            for n in (1, 1, 2, 3)
+        }
+        self.assertEqual(len(outputs), 1)
+        other = self.run_ok("fill", "-", *options, "--seed", 8, stdin=self.TEXT).stdout
+        self.assertNotIn(other, outputs)
+
+    def test_a_refresh_of_one_is_exact(self):
+        options = ("--tokens", 12, "--lang", "python", "--dtype", "f32")
+        cached = self.run_ok("fill", "-", *options, "--refresh", 1, stdin=self.TEXT).stdout
+        report = fill_report("-", *options, "--exact", stdin=self.TEXT)
+        # --exact may also take tokens that a fill never takes; then there is nothing to compare.
+        if all(not hole["masks_left"] for hole in report["holes"]):
+            exact = report["holes"][0]["text"].encode()
+            self.assertIn(exact, cached)
+
+    def test_every_algorithm_and_threshold(self):
+        for alg in ("origin", "maskgit_plus", "topk_margin", "entropy"):
+            with self.subTest(alg=alg):
+                self.run_ok("fill", "-", "--alg", alg, "--steps", 6, "--tokens", 6, stdin=self.TEXT)
+        report = fill_report("-", "--threshold", 0.01, "--tokens", 12, stdin=self.TEXT)
+        self.assertLess(report["totals"]["forward_passes"], 12)
+
+    def test_report(self):
+        path = self.write("a.py", self.TEXT)
+        report = fill_report(path, "--tokens", 8, "--seed", 3, "--threads", 2)
+        self.assertEqual(
+            set(report),
+            {"file", "language", "written", "holes", "steps", "totals", "timings", "model",
+             "device", "seed", "options"},
+        )
+        self.assertEqual(report["file"], str(path))
+        self.assertEqual(report["language"], "python")
+        self.assertIs(report["written"], False)
+        self.assertEqual(report["seed"], 3)
+        self.assertEqual(report["device"]["threads"], 2)
+        self.assertEqual(report["model"]["name"], "lacuna-small")
+        self.assertEqual(report["options"]["alg"], "entropy")
+        self.assertIsNone(report["options"]["steps"])
+        commits = [c for step in report["steps"] for c in step["commits"]]
+        self.assertEqual(len(commits), 8)
+        self.assertEqual(report["totals"]["tokens"], 8)
+        self.assertEqual({c["offset"] for c in commits}, set(range(8)))
+        for commit in commits:
+            self.assertEqual(commit["hole"], 0)
+            self.assertTrue(0 < commit["probability"] <= 1)
+        text = "".join(c["text"] for c in sorted(commits, key=lambda c: c["offset"]))
+        self.assertEqual(text, report["holes"][0]["text"])
+        for seconds in report["timings"].values():
+            self.assertGreaterEqual(seconds, 0)
+
+    def test_a_file_larger_than_the_context(self):
+        line = b"value_%d = %d\n"
+        head = b"".join(line % (i, i) for i in range(400))
+        tail = b"".join(line % (i, i) for i in range(400, 800))
+        text = b"a = %s\n" % MARKER + head + b"b = %s\n" % MARKER + tail + b"c = %s\n" % MARKER
+        report = fill_report("-", "--tokens", 4, "--context", 128, stdin=text)
+        self.assertEqual(len(report["holes"]), 3)
+        self.assertEqual(report["totals"]["canvases"], 3)
+        self.assertEqual({step["canvas"] for step in report["steps"]}, {0, 1, 2})
+        output = self.run_ok("fill", "-", "--tokens", 4, "--context", 128, stdin=text).stdout
+        self.assertIn(head, output)
+        self.assertIn(tail, output)
+
+    def test_watching_a_pipe_logs_steps(self):
+        result = self.run_ok("fill", "-", "--tokens", 4, "--watch", stdin=self.TEXT)
+        lines = result.stderr.decode().splitlines()
+        self.assertEqual(len(lines), 4)
+        self.assertRegex(lines[0], r"^step 1/4: \d of 4 tokens")
+        self.assertNotIn("\x1b", result.stderr.decode())
+
+
+class WritingInPlace(LacunaTest):
+    TEXT = b"a = %s\n" % MARKER
+
+    def test_changes_the_file_and_keeps_its_permissions(self):
+        path = self.write("a.py", self.TEXT)
+        path.chmod(0o640)
+        printed = self.run_ok("fill", path, "--tokens", 2).stdout
+        result = self.run_ok("fill", path, "--tokens", 2, "--write")
+        self.assertEqual(result.stdout, b"")
+        self.assertEqual(path.read_bytes(), printed)
+        self.assertEqual(stat.S_IMODE(path.stat().st_mode), 0o640)
+        self.assertEqual(os.listdir(self.folder), ["a.py"])
+
+    def test_follows_symbolic_links(self):
+        target = self.write("target.py", self.TEXT)
+        link = self.folder / "link.py"
+        link.symlink_to("target.py")
+        self.run_ok("fill", link, "--tokens", 2, "--write")
+        self.assertTrue(link.is_symlink())
+        self.assertNotEqual(target.read_bytes(), self.TEXT)
+
+    def test_reports_what_it_wrote(self):
+        path = self.write("a.py", self.TEXT)
+        report = fill_report(path, "--tokens", 2, "--write")
+        self.assertIs(report["written"], True)
+        self.assertEqual(path.read_text(), "a = " + report["holes"][0]["text"] + "\n")
+
+    @unittest.skipIf(os.geteuid() == 0, "root may write everywhere")
+    def test_leaves_read_only_files_alone(self):
+        path = self.write("a.py", self.TEXT)
+        path.chmod(0o444)
+        self.run_failing("fill", path, "--tokens", 2, "--write", says="cannot write")
+        self.assertEqual(path.read_bytes(), self.TEXT)
+
+
+class Examples(LacunaTest):
+    def test_are_filled(self):
+        names = ["inventory.py", "ring_buffer.cpp", "debounce.ts", "lru.go", "matrix.rs"]
+        languages = ["python", "cpp", "typescript", "go", "rust"]
+        for name, language in zip(names, languages):
+            with self.subTest(name=name):
+                path = ROOT / "examples" / name
+                report = fill_report(path)
+                self.assertEqual(report["language"], language)
+                self.assertGreaterEqual(len(report["holes"]), 4)
+                output = self.run_ok("fill", path).stdout.decode()
+                self.assertNotIn("⟦?", output)
+
+
+if __name__ == "__main__":
+    unittest.main()
