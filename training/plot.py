@@ -17,9 +17,10 @@ Point = tuple[float, float]
 
 
 def read_columns(path: Path, x: str, y: str) -> list[Point]:
+    """Points in order of x. A resumed run repeats the steps since its checkpoint: the later line counts."""
     try:
         with path.open() as lines:
-            return [(float(row[x]), float(row[y])) for row in csv.DictReader(lines)]
+            return sorted({float(row[x]): float(row[y]) for row in csv.DictReader(lines)}.items())
     except (OSError, KeyError, ValueError) as error:
         fail(f"{path}: no columns {x} and {y} ({error})")
 

@@ -41,6 +41,7 @@ std::span<const float> filtered(std::span<const float> logits, const DrawOptions
                      options.allowed.empty() ? nullptr : options.allowed.data(), divisor,
                      static_cast<int>(logits.size()));
   for (const std::int32_t token : banned) {
+    assert(token >= 0 && static_cast<std::size_t>(token) < logits.size());
     scratch.logits[static_cast<std::size_t>(token)] = -kInfinity;
   }
   if (filters_top_p(options)) keep_top_p(scratch.logits, *options.top_p, scratch);

@@ -124,6 +124,25 @@ TEST(ReferenceForwardTest, LogitsOfTheOriginalDreamMatch) {
   EXPECT_EQ(texts, 6);
 }
 
+// The trainer and the engine are two implementations of one network (training/golden.py).
+TEST(TrainerForwardTest, LogitsOfTheTrainingCodeMatch) {
+  ReferenceModel model("../lacuna_tiny");
+  const auto V = static_cast<std::size_t>(model.vocab_size());
+  const nlohmann::json golden = read_reference("../lacuna_tiny/forward.json");
+  ASSERT_GE(golden.size(), 2U);
+  for (const auto& entry : golden) {
+    const Ids ids = entry["input_ids"].get<Ids>();
+    std::vector<float> logits(ids.size() * V);
+    model.predictor(static_cast<int>(ids.size())).logits(ids, iota_ids(ids.size()), logits.data());
+    for (std::size_t t = 0; t < ids.size(); ++t) {
+      for (std::size_t v = 0; v < V; ++v) {
+        ASSERT_NEAR(logits[t * V + v], entry["logits"][t][v].get<float>(), 1e-4F)
+            << ids.size() << " tokens, position " << t << " token " << v;
+      }
+    }
+  }
+}
+
 TEST(ForwardPassTest, RecomputingAllRowsInPiecesOfAnyOrderGivesTheSameBits) {
   ReferenceModel model("dream-tiny");
   const auto V = static_cast<std::size_t>(model.vocab_size());

@@ -1,4 +1,4 @@
-// A reference model and its golden data, loaded for a parity test.
+// A model of tests/data and its golden data, loaded for a parity test.
 #pragma once
 
 #include <cstdint>
