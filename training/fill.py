@@ -43,7 +43,7 @@ class Filler:
         names = {"mask": "mask", "pad": "pad", "expand": "expand", "begin": "bos", "end": "eos"}
         ids = {ours: settings[f"{theirs}_token_id"] for ours, theirs in names.items()}
         languages = settings.get("document_format", {}).get("languages") or guess_languages(tokenizer)
-        return cls(export.load(folder), tokenizer, ids, languages, context or settings["max_position_embeddings"])
+        return cls(export.load(folder).freeze(), tokenizer, ids, languages, context or settings["max_position_embeddings"])
 
     def canvas(self, question: Question, count: int) -> tuple[list[int], int]:
         """Ids with `count` masks, and where the masks start."""

@@ -173,7 +173,7 @@ class Model(nn.Module):
 
     def body(self, ids: Tensor, hidden_keys: Tensor | None = None, wanted: Tensor | None = None) -> Tensor:
         """The residual stream after the last layer, which finishes only the `wanted` flat positions."""
-        x = self.embedding(ids)
+        x = self.embedding(ids).float()
         rope = self.rope(ids.shape[1])
         for layer in self.layers[:-1]:
             x = layer(x, rope, hidden_keys, None, self.dtype)
@@ -191,6 +191,14 @@ class Model(nn.Module):
         if bool((positions % ids.shape[1] == 0).any()):
             raise ValueError("position 0 of a row has no row before it that could predict it")
         return self.head(self.body(ids, hidden_keys, positions - 1))
+
+    def freeze(self) -> Model:
+        """Rounds the matrices once instead of at every pass; for use without training."""
+        for parameter in self.parameters():
+            parameter.requires_grad_(False)
+            if parameter.ndim == 2:
+                parameter.data = parameter.data.to(self.dtype)
+        return self
 
     def count(self) -> int:
         return sum(p.numel() for p in self.parameters())

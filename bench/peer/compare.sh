@@ -39,7 +39,7 @@ for type in f32 bf16; do
 done
 
 bench=$root/build/cpu-release/bench/kernels_bench
-for rows in 1 64; do
+for rows in 1 64 512; do
   for type in f32 bf16; do
     case $type in f32) name="forward f32" ;; bf16) name="forward bf16 pairs" ;; esac
     ./forward "$lib" model-$type.gguf 512 $rows "$threads" "$passes"

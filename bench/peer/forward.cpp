@@ -7,9 +7,8 @@
 #include <cstdio>
 #include <cstdlib>
 #include <ctime>
-#include <vector>
-
 #include <llama.h>
+#include <vector>
 
 namespace {
 
@@ -74,10 +73,11 @@ int main(int argc, char** argv) {
     best_cpu = std::min(best_cpu, cpu_ms() - cpu);
   }
   const float* logits = llama_get_logits(context);
-  std::printf("llama.cpp %s: %d tokens, logits of %d, %d thread(s): %.0f ms, CPU %.0f ms/thread"
-              " (first logit %g)\n",
-              argv[2], tokens, rows, threads, best_wall, best_cpu / threads,
-              static_cast<double>(logits[0]));
+  std::printf(
+      "llama.cpp %s: %d tokens, logits of %d, %d thread(s): %.0f ms, CPU %.0f ms/thread"
+      " (first logit %g)\n",
+      argv[2], tokens, rows, threads, best_wall, best_cpu / threads,
+      static_cast<double>(logits[0]));
   llama_free(context);
   llama_model_free(model);
   return 0;

@@ -1,11 +1,14 @@
 #!/usr/bin/env python3
-"""Writes a GGUF file in the shape of Qwen2 0.5B as a Dream model, with random weights.
+"""Writes a GGUF file in the shape of Qwen2 0.5B with random weights.
 
 usage: make_gguf.py FILE f32|bf16
 
 Only the time of a forward pass is of interest, so the vocabulary consists of invented words and
-all matrices are cut from one block of noise. Format: a header, key/value pairs, descriptions of
-the tensors, then their data; numbers are little-endian, texts are preceded by their length.
+all matrices are cut from one block of noise. The architecture is qwen2 and not dream, which has
+the same layers: for dream, llama.cpp computes the logits of all rows whatever was asked.
+
+The format: a header, key/value pairs, descriptions of the tensors, then their data; numbers are
+little-endian, texts are preceded by their length.
 """
 import array
 import random
@@ -50,19 +53,17 @@ def integers(values):
 def metadata():
     control = [3 if token >= END else 1 for token in range(VOCAB)]
     return {
-        "general.architecture": string("dream"),
+        "general.architecture": string("qwen2"),
         "general.name": string("random-0.5b"),
-        "dream.block_count": u32(LAYERS),
-        "dream.context_length": u32(4096),
-        "dream.embedding_length": u32(WIDTH),
-        "dream.feed_forward_length": u32(FFN),
-        "dream.attention.head_count": u32(HEADS),
-        "dream.attention.head_count_kv": u32(KV_HEADS),
-        "dream.vocab_size": u32(VOCAB),
-        "dream.attention.layer_norm_rms_epsilon": f32(1e-6),
-        "dream.rope.freq_base": f32(1e6),
-        "dream.attention.causal": boolean(False),
-        "diffusion.shift_logits": boolean(True),
+        "qwen2.block_count": u32(LAYERS),
+        "qwen2.context_length": u32(4096),
+        "qwen2.embedding_length": u32(WIDTH),
+        "qwen2.feed_forward_length": u32(FFN),
+        "qwen2.attention.head_count": u32(HEADS),
+        "qwen2.attention.head_count_kv": u32(KV_HEADS),
+        "qwen2.vocab_size": u32(VOCAB),
+        "qwen2.attention.layer_norm_rms_epsilon": f32(1e-6),
+        "qwen2.rope.freq_base": f32(1e6),
         "tokenizer.ggml.model": string("gpt2"),
         "tokenizer.ggml.pre": string("qwen2"),
         "tokenizer.ggml.tokens": strings([f"w{token}" for token in range(VOCAB)]),

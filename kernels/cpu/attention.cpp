@@ -2,15 +2,16 @@
 
 #include "kernels/cpu/isa_kernels.h"
 #include "kernels/cpu/kv_layout.h"
+#include "kernels/cpu/sizes.h"
 #include "kernels/kernels.h"
 
 namespace lacuna::kernels {
 namespace {
 
-constexpr std::size_t size(int n) { return static_cast<std::size_t>(n); }
-
-// Rows of q that one task takes: their scores should stay in the second-level cache.
-int rows_per_task(int T) { return std::clamp(64 * 1024 / std::max(T, 1) / 6 * 6, 6, 48); }
+// Rows of q that one task takes at most: their scores should stay in the second-level cache.
+int most_rows(int T) {
+  return std::clamp(64 * 1024 / std::max(T, 1) / kTileRows, 1, 8) * kTileRows;
+}
 
 // One head of the rows [first, first + rows).
 struct Head {
@@ -69,21 +70,21 @@ struct Head {
 }  // namespace
 
 void attention(CpuContext& context, const Attention& op) {
-  const int rows = rows_per_task(op.T);
-  const int blocks = (op.M + rows - 1) / rows;
+  const int blocks = row_blocks(context, op.M, most_rows(op.T), kTileRows, op.H);
+  const int most = rounded_up_quotient(op.M, std::max(blocks, 1));
   const std::size_t scores_stride = panels_of(op.T) * kPanel;
   context.pool().run(op.H * blocks, [&](int task, int thread) {
-    float* scratch = context.scratch(thread, size(rows) * (scores_stride + kPanel + 1));
-    const int first = task % blocks * rows;
+    float* scratch = context.scratch(thread, size(most) * (scores_stride + kPanel + 1));
+    const int first = op.M * (task % blocks) / blocks;
     const Head head = {.op = op,
                        .kernels = context.kernels(),
                        .head = task / blocks,
                        .first = first,
-                       .rows = std::min(rows, op.M - first),
+                       .rows = op.M * (task % blocks + 1) / blocks - first,
                        .scores = scratch,
                        .scores_stride = scores_stride,
-                       .out = scratch + size(rows) * scores_stride};
-    float* sums = head.out + size(rows) * kPanel;
+                       .out = scratch + size(most) * scores_stride};
+    float* sums = head.out + size(most) * kPanel;
     head.compute_scores();
     head.compute_exponentials(sums);
     head.mix_values(sums);

@@ -1,6 +1,6 @@
 #include <cstring>
 
-#include "kernels/cpu/row_blocks.h"
+#include "kernels/cpu/sizes.h"
 #include "kernels/kernels.h"
 
 namespace lacuna::kernels {
@@ -11,7 +11,7 @@ template <float (*kConvert)(std::uint16_t)>
 void convert_row(float* y, const std::byte* row, int D) {
   for (int d = 0; d < D; ++d) {
     std::uint16_t bits = 0;
-    std::memcpy(&bits, row + static_cast<std::size_t>(d) * 2, 2);
+    std::memcpy(&bits, row + size(d) * 2, 2);
     y[d] = kConvert(bits);
   }
 }
@@ -19,12 +19,12 @@ void convert_row(float* y, const std::byte* row, int D) {
 }  // namespace
 
 void embed(CpuContext& context, const Embed& op) {
-  const std::size_t row_bytes = static_cast<std::size_t>(op.D) * size_of(op.type);
+  const std::size_t row_bytes = size(op.D) * size_of(op.type);
   for_row_blocks(context, op.M, op.D, [&](int first, int last) {
     for (int m = first; m < last; ++m) {
       const auto* row =
           static_cast<const std::byte*>(op.table) + static_cast<std::size_t>(op.ids[m]) * row_bytes;
-      float* y = op.y + static_cast<std::size_t>(m) * static_cast<std::size_t>(op.D);
+      float* y = op.y + size(m) * size(op.D);
       switch (op.type) {
         case DType::F32:
           std::memcpy(y, row, row_bytes);

@@ -9,26 +9,23 @@
 #include <cstddef>
 
 #include "kernels/cpu/isa_kernels.h"
+#include "kernels/cpu/sizes.h"
 #include "kernels/kernels.h"
 
 namespace lacuna::kernels {
 
-constexpr std::size_t panels_of(int n) {
-  return (static_cast<std::size_t>(n) + kPanel - 1) / kPanel;
-}
+constexpr std::size_t panels_of(int n) { return (size(n) + kPanel - 1) / kPanel; }
 
 // The block [P][64] with the keys of positions [64 block, 64 block + 64) of a key head.
 inline float* key_block(const KvCacheView& cache, int head, int block) {
-  const std::size_t blocks =
-      static_cast<std::size_t>(head) * panels_of(cache.capacity) + static_cast<std::size_t>(block);
-  return cache.keys + blocks * static_cast<std::size_t>(cache.P) * kPanel;
+  const std::size_t blocks = size(head) * panels_of(cache.capacity) + size(block);
+  return cache.keys + blocks * size(cache.P) * kPanel;
 }
 
 // The panel [capacity][64] with the elements [64 panel, 64 panel + 64) of a value head.
 inline float* value_panel(const KvCacheView& cache, int head, int panel) {
-  const std::size_t panels =
-      static_cast<std::size_t>(head) * panels_of(cache.P) + static_cast<std::size_t>(panel);
-  return cache.values + panels * static_cast<std::size_t>(cache.capacity) * kPanel;
+  const std::size_t panels = size(head) * panels_of(cache.P) + size(panel);
+  return cache.values + panels * size(cache.capacity) * kPanel;
 }
 
 }  // namespace lacuna::kernels

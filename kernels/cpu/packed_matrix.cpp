@@ -6,22 +6,23 @@
 
 #include "kernels/cpu/context.h"
 #include "kernels/cpu/isa_kernels.h"
+#include "kernels/cpu/sizes.h"
 
 namespace lacuna::kernels {
 namespace {
 
-// Words of k that are transposed at a time: one cache line of each of the 64 rows, so that the
-// lines read stay in the first-level cache until they are used up.
-constexpr int kBlock = 16;
+// Words of k that are transposed at a time: 16 KiB of the panel, which stay in the first-level
+// cache, and a few neighbouring lines of each of its 64 rows, which the CPU fetches ahead.
+constexpr int kBlock = 64;
 
 float load(const std::byte* row, int k, DType type) {
   if (type == DType::F32) {
     float value = 0;
-    std::memcpy(&value, row + static_cast<std::size_t>(k) * 4, 4);
+    std::memcpy(&value, row + size(k) * 4, 4);
     return value;
   }
   std::uint16_t bits = 0;
-  std::memcpy(&bits, row + static_cast<std::size_t>(k) * 2, 2);
+  std::memcpy(&bits, row + size(k) * 2, 2);
   return type == DType::BF16 ? bf16_to_f32(bits) : f16_to_f32(bits);
 }
 
@@ -33,6 +34,11 @@ std::uint32_t load_f32_word(const std::byte* row, int word, int /*k*/) {
 template <DType kType>
 std::uint32_t load_bf16_word(const std::byte* row, int word, int k) {
   const int even = 2 * word;
+  if (kType == DType::BF16 && even + 1 < k) {  // a pair as it is
+    std::uint32_t pair = 0;
+    std::memcpy(&pair, row + size(even) * 2, 4);
+    return std::endian::native == std::endian::little ? pair : pair << 16 | pair >> 16;
+  }
   const std::uint32_t low = f32_to_bf16(load(row, even, kType));
   const std::uint32_t high = even + 1 < k ? f32_to_bf16(load(row, even + 1, kType)) : 0;
   return low | high << 16;
@@ -47,10 +53,9 @@ void pack_rows(std::uint32_t* to, const std::byte* from, std::size_t row_bytes, 
   for (int begin = 0; begin < words; begin += kBlock) {
     const int end = std::min(begin + kBlock, words);
     for (int r = 0; r < rows; ++r) {
-      const std::byte* row = from + static_cast<std::size_t>(r) * row_bytes;
+      const std::byte* row = from + size(r) * row_bytes;
       for (int word = begin; word < end; ++word)
-        to[static_cast<std::size_t>(word) * kPanel + static_cast<std::size_t>(r)] =
-            kLoad(row, word, k);
+        to[size(word) * kPanel + size(r)] = kLoad(row, word, k);
     }
   }
 }
@@ -82,9 +87,9 @@ void pack_panel(std::uint32_t* panel, std::span<const MatrixSource> sources, int
     const int begin = std::max(first + filled, source_begin);
     const int end = std::min(first + kPanel, source_begin + source.rows);
     if (begin < end) {
-      const std::size_t row_bytes = static_cast<std::size_t>(k) * size_of(source.type);
-      const auto* from = static_cast<const std::byte*>(source.data) +
-                         static_cast<std::size_t>(begin - source_begin) * row_bytes;
+      const std::size_t row_bytes = size(k) * size_of(source.type);
+      const auto* from =
+          static_cast<const std::byte*>(source.data) + size(begin - source_begin) * row_bytes;
       pack_rows_for(source.type, format)(panel + filled, from, row_bytes, end - begin, k, words);
       filled += end - begin;
     }
@@ -92,8 +97,7 @@ void pack_panel(std::uint32_t* panel, std::span<const MatrixSource> sources, int
   }
   if (filled == kPanel) return;
   for (int word = 0; word < words; ++word)
-    std::fill(panel + static_cast<std::size_t>(word) * kPanel + filled,
-              panel + static_cast<std::size_t>(word + 1) * kPanel, 0U);
+    std::fill(panel + size(word) * kPanel + filled, panel + size(word + 1) * kPanel, 0U);
 }
 
 }  // namespace

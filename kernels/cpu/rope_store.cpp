@@ -1,7 +1,7 @@
 #include <cstring>
 
 #include "kernels/cpu/kv_layout.h"
-#include "kernels/cpu/row_blocks.h"
+#include "kernels/cpu/sizes.h"
 #include "kernels/kernels.h"
 
 namespace lacuna::kernels {
@@ -12,9 +12,9 @@ void rotate(float* y, std::size_t stride, const float* x, const float* cos, cons
             int P) {
   const int half = P / 2;
   for (int i = 0; i < half; ++i) {
-    const auto at = static_cast<std::size_t>(i);
+    const auto at = size(i);
     y[at * stride] = x[i] * cos[i] - x[i + half] * sin[i];
-    y[(at + static_cast<std::size_t>(half)) * stride] = x[i + half] * cos[i] + x[i] * sin[i];
+    y[(at + size(half)) * stride] = x[i + half] * cos[i] + x[i] * sin[i];
   }
 }
 
@@ -22,10 +22,9 @@ void rotate(float* y, std::size_t stride, const float* x, const float* cos, cons
 // columns too, and what lies there must not be slow (a denormal) or trap.
 void store_value(const KvCacheView& cache, int head, int position, const float* value) {
   for (int begin = 0; begin < cache.P; begin += kPanel) {
-    float* to =
-        value_panel(cache, head, begin / kPanel) + static_cast<std::size_t>(position) * kPanel;
+    float* to = value_panel(cache, head, begin / kPanel) + size(position) * kPanel;
     const int count = std::min(kPanel, cache.P - begin);
-    std::memcpy(to, value + begin, static_cast<std::size_t>(count) * sizeof(float));
+    std::memcpy(to, value + begin, size(count) * sizeof(float));
     std::fill(to + count, to + kPanel, 0.0F);
   }
 }
@@ -34,7 +33,7 @@ void store_value(const KvCacheView& cache, int head, int position, const float* 
 
 std::size_t kv_floats(int capacity, int K, int P) {
   // Keys round the capacity up to whole panels, values the head: enough for either.
-  return static_cast<std::size_t>(K) * panels_of(capacity) * kPanel * panels_of(P) * kPanel;
+  return size(K) * panels_of(capacity) * kPanel * panels_of(P) * kPanel;
 }
 
 void rope_store(CpuContext& context, const RopeStore& op) {
@@ -44,12 +43,11 @@ void rope_store(CpuContext& context, const RopeStore& op) {
   for_row_blocks(context, op.M, width, [&](int first, int last) {
     for (int m = first; m < last; ++m) {
       const int position = op.positions[m];
-      const std::size_t angles =
-          static_cast<std::size_t>(position) * static_cast<std::size_t>(P / 2);
+      const std::size_t angles = size(position) * size(P / 2);
       const float* cos = op.cos + angles;
       const float* sin = op.sin + angles;
-      const float* x = op.qkv + static_cast<std::size_t>(m) * static_cast<std::size_t>(width);
-      float* q = op.q + static_cast<std::size_t>(m) * static_cast<std::size_t>(op.H * P);
+      const float* x = op.qkv + size(m) * size(width);
+      float* q = op.q + size(m) * static_cast<std::size_t>(op.H * P);
       for (int h = 0; h < op.H; ++h, x += P, q += P) rotate(q, 1, x, cos, sin, P);
       for (int h = 0; h < K; ++h, x += P)
         rotate(key_block(op.cache, h, position / kPanel) + position % kPanel, kPanel, x, cos, sin,
