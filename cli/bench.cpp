@@ -2,6 +2,7 @@
 #include <CLI/CLI.hpp>
 #include <algorithm>
 #include <memory>
+#include <unistd.h>
 
 #include <nlohmann/json.hpp>
 
@@ -9,6 +10,7 @@
 #include "cli/command.h"
 #include "cli/exit.h"
 #include "cli/format.h"
+#include "cli/interrupts.h"
 #include "cli/load_model.h"
 #include "cli/option_checks.h"
 #include "cli/standard_io.h"
@@ -75,54 +77,67 @@ Result<void> check_tokens(const BenchOptions& options, const engine::ModelConfig
                                            std::to_string(config.max_positions) + " positions");
 }
 
-Result<Json> bench_model(const BenchOptions& options) {
+// Loading, passes and a fill with one kind of numbers.
+Result<Json> bench_dtype(const BenchOptions& options, const CommonOptions& common,
+                         const LoadedModel& loaded) {
+  const engine::Model& model = loaded.model;
+  if (const auto ok = check_tokens(options, model.config()); !ok) return ok.error();
+  const Result<FillTiming> fill = time_fill(model, options.runs);
+  if (!fill) return fill.error();
+  std::vector<double> load_seconds = {loaded.seconds};
+  for (int i = 1; i < options.runs; ++i) {
+    const Result<LoadedModel> again = load_model(common, true, nullptr);
+    if (!again) return again.error();
+    load_seconds.push_back(again->seconds);
+  }
+  const Timing load = timing_of(load_seconds);
+  Json entry = {{"dtype", describe(loaded.numbers)}};
+  entry["passes"] =
+      passes_json(options, model.transformer(), *loaded.context, loaded.numbers.precision);
+  entry["fill"] = timing_json(fill->time);
+  entry["fill"]["tokens"] = fill->tokens;
+  entry["fill"]["tokens_per_forward"] =
+      static_cast<double>(fill->tokens) / std::max(1, fill->forward_passes);
+  entry["fill"]["tokens_per_second"] = fill->tokens / fill->time.best;
+  entry["load"] = timing_json(load);
+  entry["load"]["megabytes_per_second"] = static_cast<double>(loaded.bytes) / load.best / 1e6;
+  return entry;
+}
+
+Json tokenizer_json(const engine::Tokenizer& tokenizer, int runs) {
+  const TokenizerTiming timing = time_tokenizer(tokenizer, runs);
+  const auto bytes = static_cast<double>(timing.bytes);
+  Json json = timing_json(timing.time);
+  json["megabytes_per_second"] = bytes / timing.time.best / 1e6;
+  json["bytes_per_token"] = bytes / static_cast<double>(timing.tokens);
+  return json;
+}
+
+Result<Json> bench_model(const BenchOptions& options, Terminal& terminal) {
   Json result;
   Json dtypes = Json::array();
   for (const std::string& dtype : options.dtypes) {
     CommonOptions common = options.common;
     common.dtype = dtype;
-    const Result<LoadedModel> loaded = load_model(common, true, nullptr);
+    const Result<LoadedModel> loaded = load_model(common, true, &terminal);
     if (!loaded) return loaded.error();
-    const engine::Model& model = loaded->model;
-    if (const auto ok = check_tokens(options, model.config()); !ok) return ok.error();
-    const Result<FillTiming> fill = time_fill(model, options.runs);
-    if (!fill) return fill.error();
-
     if (dtypes.empty()) {
       result["model"] = {{"name", loaded->place.name}, {"parameters", loaded->parameters}};
       result["cpu"] = {{"instruction_set", kernels::name_of(loaded->context->isa())},
                        {"threads", loaded->context->pool().threads()}};
-      const TokenizerTiming tokenizer = time_tokenizer(*model.tokenizer(), options.runs);
-      result["tokenizer"] = timing_json(tokenizer.time);
-      result["tokenizer"]["megabytes_per_second"] =
-          static_cast<double>(tokenizer.bytes) / tokenizer.time.best / 1e6;
-      result["tokenizer"]["bytes_per_token"] =
-          static_cast<double>(tokenizer.bytes) / static_cast<double>(tokenizer.tokens);
+      result["tokenizer"] = tokenizer_json(*loaded->model.tokenizer(), options.runs);
     }
-    std::vector<double> load_seconds = {loaded->seconds};
-    for (int i = 1; i < options.runs; ++i) {
-      const Result<LoadedModel> again = load_model(common, true, nullptr);
-      if (again) load_seconds.push_back(again->seconds);
-    }
-    Json entry = {{"dtype", describe(loaded->numbers)}};
-    entry["load"] = timing_json(timing_of(load_seconds));
-    entry["load"]["megabytes_per_second"] =
-        static_cast<double>(loaded->bytes) / timing_of(load_seconds).best / 1e6;
-    entry["passes"] =
-        passes_json(options, model.transformer(), *loaded->context, loaded->numbers.precision);
-    entry["fill"] = timing_json(fill->time);
-    entry["fill"]["tokens"] = fill->tokens;
-    entry["fill"]["tokens_per_forward"] =
-        static_cast<double>(fill->tokens) / std::max(1, fill->forward_passes);
-    entry["fill"]["tokens_per_second"] = fill->tokens / fill->time.best;
-    dtypes.push_back(std::move(entry));
+    const Notice notice(&terminal, "measuring " + loaded->place.name + " in " + dtype + " ...");
+    Result<Json> entry = bench_dtype(options, common, *loaded);
+    if (!entry) return entry;
+    dtypes.push_back(std::move(*entry));
   }
   result["dtypes"] = std::move(dtypes);
   return result;
 }
 
 // A shape without files: passes only.
-Result<Json> bench_random(const BenchOptions& options) {
+Result<Json> bench_random(const BenchOptions& options, Terminal& terminal) {
   const engine::ModelConfig config = engine::qwen2_half_billion();
   if (const auto ok = check_tokens(options, config); !ok) return ok.error();
   const kernels::Isa isa = kernels::best_isa();
@@ -133,6 +148,7 @@ Result<Json> bench_random(const BenchOptions& options) {
       {"cpu", {{"instruction_set", kernels::name_of(isa)}, {"threads", context.pool().threads()}}}};
   Json dtypes = Json::array();
   for (const std::string& dtype : options.dtypes) {
+    const Notice notice(&terminal, "measuring " + options.random + " in " + dtype + " ...");
     CommonOptions common = options.common;
     common.dtype = dtype;
     const Numbers numbers = choose_numbers(common, kernels::DType::BF16, isa);
@@ -190,7 +206,10 @@ std::string as_text(const Json& result) {
 }
 
 int run_bench(const BenchOptions& options) {
-  const Result<Json> result = options.random.empty() ? bench_model(options) : bench_random(options);
+  Terminal terminal(STDERR_FILENO);
+  const Interrupts interrupts(terminal);
+  const Result<Json> result =
+      options.random.empty() ? bench_model(options, terminal) : bench_random(options, terminal);
   if (!result) return report(result.error());
   const Result<void> written =
       write_output(options.common.json ? result->dump(2) + "\n" : as_text(*result));

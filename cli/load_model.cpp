@@ -2,10 +2,7 @@
 
 #include <chrono>
 #include <cstdlib>
-#include <optional>
 #include <utility>
-
-#include "cli/text_width.h"
 
 namespace lacuna::cli {
 namespace {
@@ -19,24 +16,6 @@ std::uint64_t size_of_files(const engine::Checkpoint& checkpoint) {
   }
   return bytes;
 }
-
-// One line on the terminal while it lives.
-class Notice {
- public:
-  Notice(Terminal* terminal, const std::string& text) {
-    if (terminal == nullptr || !terminal->can_draw()) return;
-    screen_.emplace(*terminal);
-    screen_->show({fit_width(text, terminal->viewport().width)});
-  }
-  Notice(const Notice&) = delete;
-  Notice& operator=(const Notice&) = delete;
-  ~Notice() {
-    if (screen_) screen_->erase();
-  }
-
- private:
-  std::optional<Screen> screen_;
-};
 
 }  // namespace
 

@@ -99,6 +99,16 @@ void Screen::erase() {
   shown_.clear();
 }
 
+Notice::Notice(Terminal* terminal, const std::string& text) {
+  if (terminal == nullptr || !terminal->can_draw()) return;
+  screen_.emplace(*terminal);
+  screen_->show({fit_width(text, terminal->viewport().width)});
+}
+
+Notice::~Notice() {
+  if (screen_) screen_->erase();
+}
+
 std::string repaint(int old_rows, const std::vector<std::string>& rows) {
   std::string bytes(kBeginFrame);
   if (old_rows > 1) bytes += "\x1B[" + std::to_string(old_rows - 1) + "A";

@@ -2,8 +2,10 @@
 #pragma once
 
 #include <mutex>
+#include <optional>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "cli/watch_view.h"
 
@@ -53,6 +55,18 @@ class Screen {
  private:
   Terminal& terminal_;
   std::vector<std::string> shown_;
+};
+
+// One line on the terminal while it lives, where that can be drawn on; it may be null.
+class Notice {
+ public:
+  Notice(Terminal* terminal, const std::string& text);
+  Notice(const Notice&) = delete;
+  Notice& operator=(const Notice&) = delete;
+  ~Notice();
+
+ private:
+  std::optional<Screen> screen_;
 };
 
 // The bytes that replace one frame by the next. `old_rows` is how many rows of the terminal the
