@@ -8,12 +8,19 @@ cd "$(dirname "$0")/.."
 # Seconds that each fuzzer runs.
 : "${LACUNA_FUZZ_SECONDS:=60}"
 
+# The release and the CUDA build compile the same files in different folders: once is enough.
+export CCACHE_BASEDIR="$PWD" CCACHE_NOHASHDIR=1
+
 banner() { printf '\n== %s (%s)\n' "$1" "$(date +%H:%M:%S)"; }
 
-build_and_test() {
-  cmake --preset "$1" >/dev/null
+build() {
+  cmake --preset "$1" -DLACUNA_WERROR=ON >/dev/null
   cmake --build --preset "$1"
-  ctest --preset "$1"
+}
+
+build_and_test() {
+  build "$1"
+  ctest --preset "$1" -j "$(nproc)"
 }
 
 stage_format() { scripts/check_format.sh; }
@@ -34,16 +41,14 @@ stage_cuda() {
     echo "skipped: no CUDA compiler (nvcc) on this machine"
     return
   fi
-  cmake --preset cuda-release >/dev/null
-  cmake --build --preset cuda-release
-  ctest --preset cuda-release -R 'Cuda|cuda|device|doctor'
+  build cuda-release
+  ctest --preset cuda-release -R 'Cuda|cuda|Device|machine'
 }
 
 stage_tidy() { scripts/check_tidy.sh; }
 
 stage_fuzz() {
-  cmake --preset fuzz >/dev/null
-  cmake --build --preset fuzz
+  build fuzz
   scripts/run_fuzzers.sh build/fuzz "$LACUNA_FUZZ_SECONDS"
 }
 
