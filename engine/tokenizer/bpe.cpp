@@ -31,7 +31,7 @@ Result<BpeModel> BpeModel::build(const BpeSpec& spec) {
   if (Result<void> done = model.find_byte_tokens(); !done) return done.error();
   if (Result<void> done = model.add_merges(spec); !done) return done.error();
   const auto size = static_cast<std::size_t>(model.pieces_.size());
-  model.whole_ = std::make_unique<std::atomic<Whole>[]>(size);  // NOLINT: all Whole::Unknown
+  model.whole_ = std::make_unique<std::atomic<Whole>[]>(size);  // all Whole::Unknown
   return model;
 }
 
@@ -107,16 +107,18 @@ Result<void> BpeModel::add_merge(std::string_view line, std::uint32_t rank) {
   const std::optional<std::string> right = bytes_of_piece(line.substr(space + 1));
   if (!left || !right || left->empty() || right->empty()) return bad("has a piece that is no text");
   const std::string joined = *left + *right;
+  const std::int32_t left_id = pieces_.find(*left);
+  const std::int32_t right_id = pieces_.find(*right);
+  const std::int32_t id = pieces_.find(joined);
+  if (left_id >= 0 && right_id >= 0 && id >= 0) {
+    return insert_pair(pair_of(left_id, right_id), {rank, id});
+  }
   for (const std::string* piece : {&*left, &*right, &joined}) {
     if (!pieces_.contains(*piece)) {
       return bad("needs the piece '" + piece_of_bytes(*piece) + "', which has no id");
     }
   }
-  const std::int32_t left_id = pieces_.find(*left);
-  const std::int32_t right_id = pieces_.find(*right);
-  const std::int32_t id = pieces_.find(joined);
-  if (left_id < 0 || right_id < 0 || id < 0) return {};  // with an added token: left out
-  return insert_pair(pair_of(left_id, right_id), {rank, id});
+  return {};  // with an added token: left out
 }
 
 // A pair that is there already gets the later rank, as in Hugging Face's loader.
@@ -165,8 +167,8 @@ void BpeModel::encode_word(std::string_view word, std::vector<std::int32_t>& ids
 
 void BpeModel::merge_short(std::string_view word, std::vector<std::int32_t>& ids) const {
   // merges[i] is that of symbols[i] and symbols[i + 1].
-  std::array<std::int32_t, kShortWord> symbols;  // NOLINT(cppcoreguidelines-pro-type-member-init)
-  std::array<Merge, kShortWord> merges;          // NOLINT(cppcoreguidelines-pro-type-member-init)
+  std::array<std::int32_t, kShortWord> symbols;
+  std::array<Merge, kShortWord> merges;
   std::size_t n = word.size();
   for (std::size_t i = 0; i < n; ++i) symbols[i] = byte_token(word[i]);
   for (std::size_t i = 0; i + 1 < n; ++i) merges[i] = find_merge(symbols[i], symbols[i + 1]);

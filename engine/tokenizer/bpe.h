@@ -66,7 +66,7 @@ class BpeModel {
   // For each id whether the merges make exactly this token of its text, found out when the text
   // first comes by. Threads may find out at the same time; they find the same.
   enum class Whole : std::uint8_t { Unknown, Yes, No };
-  std::unique_ptr<std::atomic<Whole>[]> whole_;  // NOLINT(modernize-avoid-c-arrays)
+  std::unique_ptr<std::atomic<Whole>[]> whole_;
 };
 
 }  // namespace lacuna::engine

@@ -30,6 +30,7 @@ constexpr Alphabet kAlphabet;
 
 std::optional<std::string> bytes_of_piece(std::string_view piece) {
   std::string bytes;
+  bytes.reserve(piece.size());
   for (std::size_t at = 0; at < piece.size();) {
     if (utf8_sequence_length(piece.substr(at)) == 0) return std::nullopt;
     const Char c = decode_char(piece, at);

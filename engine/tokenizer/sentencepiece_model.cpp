@@ -244,6 +244,7 @@ Result<SentencePieceModel> parse_sentencepiece_model(std::string_view bytes) {
   if (fields.damaged() || model.pieces.empty()) return corrupt("damaged, or not such a file");
   rules.has_character_map = rules.has_character_map || unused_rules.has_character_map;
   model.add_dummy_prefix = rules.add_dummy_prefix;
+  model.is_bpe = rules.model_type == 2;
   if (const std::optional<Error> error = check_rules(rules)) return *error;
   if (const std::optional<Error> error = check_pieces(model.pieces)) return *error;
   return model;

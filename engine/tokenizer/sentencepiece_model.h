@@ -30,6 +30,7 @@ struct SentencePieceModel {
 
   std::vector<Piece> pieces;  // by id
   bool add_dummy_prefix = true;
+  bool is_bpe = false;  // else unigram
 };
 
 // Corrupt when `bytes` is not such a file or contradicts itself: wrong fields, empty, overlong or

@@ -1,5 +1,6 @@
 #include "engine/tokenizer/sentencepiece_tokenizer.h"
 
+#include <algorithm>
 #include <array>
 #include <unordered_map>
 
@@ -87,13 +88,15 @@ class SentencePieceTokenizer : public Tokenizer {
 
   void encode_text(std::string_view text, bool first, std::vector<std::int32_t>& ids) const;
   void encode_clean(std::string_view text, std::vector<std::int32_t>& ids) const;
+  void encode_lines(std::string_view text, std::vector<std::int32_t>& ids) const;
   void encode_bytes(std::string_view text, std::vector<std::int32_t>& ids) const {
     for (const char byte : text) ids.push_back(byte_ids_[static_cast<std::uint8_t>(byte)]);
   }
 
   std::unique_ptr<sentencepiece::SentencePieceProcessor> processor_;
   bool dummy_prefix_;
-  std::vector<Token> tokens_;  // by id
+  bool lines_are_separate_ = false;  // no piece goes past a line end, so merges do not either
+  std::vector<Token> tokens_;        // by id
   std::array<std::int32_t, 256> byte_ids_{};
   std::unordered_map<std::string, std::int32_t> ids_;  // of every spelling, for find()
   AddedTokenMatcher matcher_;
@@ -122,6 +125,10 @@ void SentencePieceTokenizer::add_pieces(const SentencePieceModel& model) {
       byte_ids_[static_cast<std::uint8_t>(tokens_[id].text[0])] = static_cast<std::int32_t>(id);
     }
   }
+  lines_are_separate_ =
+      model.is_bpe && std::all_of(tokens_.begin(), tokens_.end(), [](auto& token) {
+        return token.text == "\n" || token.text.find('\n') == std::string::npos;
+      });
   // The first of several with the same text stays: control tokens, then pieces, then bytes.
   const auto rank = [&](Type type) { return !is_text(type) ? 0 : type != Type::Byte ? 1 : 2; };
   for (const int turn : {0, 1, 2}) {
@@ -157,6 +164,9 @@ Result<void> SentencePieceTokenizer::add_control_tokens(const SentencePieceModel
   return {};
 }
 
+// The library slows down with the length of a text: its working set outgrows the cache.
+constexpr std::size_t kChunkBytes = 2048;
+
 // Cuts out what the library would change: bytes that are not UTF-8 and its symbol for the space.
 void SentencePieceTokenizer::encode_text(std::string_view text, bool first,
                                          std::vector<std::int32_t>& ids) const {
@@ -167,13 +177,24 @@ void SentencePieceTokenizer::encode_text(std::string_view text, bool first,
   }
   while (!text.empty()) {
     const std::size_t clean = std::min(valid_utf8_prefix(text), text.find(kSpaceSymbol));
-    encode_clean(text.substr(0, clean), ids);
+    encode_lines(text.substr(0, clean), ids);
     text.remove_prefix(clean);
     const std::size_t foreign =
         std::min(text.size(), text.starts_with(kSpaceSymbol) ? kSpaceSymbol.size() : 1);
     encode_bytes(text.substr(0, foreign), ids);
     text.remove_prefix(foreign);
   }
+}
+
+void SentencePieceTokenizer::encode_lines(std::string_view text,
+                                          std::vector<std::int32_t>& ids) const {
+  while (lines_are_separate_ && text.size() > kChunkBytes) {
+    const std::size_t line_end = text.find('\n', kChunkBytes);
+    if (line_end == std::string_view::npos) break;
+    encode_clean(text.substr(0, line_end + 1), ids);
+    text.remove_prefix(line_end + 1);
+  }
+  encode_clean(text, ids);
 }
 
 void SentencePieceTokenizer::encode_clean(std::string_view text,

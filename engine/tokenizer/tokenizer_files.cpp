@@ -109,7 +109,8 @@ std::optional<Error> check_bpe_model(const json& model) {
     }
   }
   for (const char* key : {"continuing_subword_prefix", "end_of_word_suffix"}) {
-    if (model.contains(key) && !model[key].is_null() && model[key] != "") return unsupported(key);
+    if (model.contains(key) && !model[key].is_null() && model[key] != json(""))
+      return unsupported(key);
   }
   if (model.contains("dropout") && !model["dropout"].is_null() && model["dropout"] != 0) {
     return unsupported("dropout");

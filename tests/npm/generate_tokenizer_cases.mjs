@@ -3,7 +3,7 @@
 //   node generate_tokenizer_cases.mjs OUT_DIR [SEED]
 //
 // OUT_DIR gets a model directory for each variant of Qwen2.5's tokenizer below, with a file
-// cases.jsonl beside its tokenizer.json: {"text", "text_ids", "ids"} on each line. `text_ids` takes
+// cases.jsonl beside the tokenizer: {"text", "text_ids", "ids"} on each line. `text_ids` takes
 // all of the string as text; `ids` has added tokens recognised and is missing where there is none.
 // tests/engine/tokenizer/tokenizer_parity.cpp compares.
 import fs from 'node:fs';
@@ -44,7 +44,10 @@ const composing = ['e', 'A', 'o', 'u', 'y', '\u1ea1', '\u00e7', '\u0041\u030a', 
   '\ufb1d', '\u{1d15e}', '\u0f73', '\u0344', '\u0374', '\u2000'];
 const emoji = ['\u{1f600}', '\u{1f468}\u200d\u{1f469}\u200d\u{1f467}', '\u{1f44d}\u{1f3fd}',
   '\u{1f1e9}\u{1f1ea}', '\u2764\ufe0f', '\u{1f636}\u200d\u{1f32b}\ufe0f', '1\ufe0f\u20e3'];
-const control = published.added_tokens.map((token) => token.content);
+// Dream adds two tokens to Qwen2.5's.
+const dreamTokens = [['<|beginoftext|>', 151665], ['<|mask|>', 151666]].map(([content, id]) => ({
+  id, content, single_word: false, lstrip: false, rstrip: false, normalized: false, special: true }));
+const control = [...published.added_tokens, ...dreamTokens].map((token) => token.content);
 const scripts = [[0x20, 0x7e], [0xa0, 0x24f], [0x370, 0x3ff], [0x400, 0x4ff], [0x590, 0x6ff],
   [0x900, 0x97f], [0xe00, 0xe7f], [0x1100, 0x11ff], [0x1e00, 0x1fff], [0x2000, 0x23ff],
   [0x3040, 0x30ff], [0x4e00, 0x4fff], [0xac00, 0xadff], [0xfb00, 0xfb4f], [0x1f600, 0x1f64f]];
@@ -86,6 +89,7 @@ const gpt2 = "'s|'t|'re|'ve|'m|'ll|'d| ?\\p{L}+| ?\\p{N}+| ?[^\\s\\p{L}\\p{N}]+|
 
 const variants = {
   qwen2_5: { count: 20700, json: published },  // some are left out by the comparison
+  dream: { count: 2000, write: writeDreamFiles, json: { ...published, added_tokens: [...published.added_tokens, ...dreamTokens] } },
   // Its own pattern, through the regular expression: the group around it hides it.
   qwen2_5_regex: { count: 2000, pre_tokenizer: sequence(split(`(?:${published.pre_tokenizer.pretokenizers[0].pattern.Regex})`), byteLevel(false)) },
   llama_3: { count: 3000, normalizer: null, pre_tokenizer: sequence(split(llama3), byteLevel(false)), ignore_merges: true },
@@ -97,14 +101,29 @@ const variants = {
     pre_tokenizer: sequence(split('[\\r\\n]'), split('\\s?\\p{L}+'), split('\\s?\\p{P}+'), split('[一-龥ࠀ-一가-퟿]+'), split('\\p{N}'), byteLevel(false)) },
 };
 
-for (const [name, { count, json, oracle, ignore_merges = false, ...rules }] of Object.entries(variants)) {
+// Dream and DiffuCoder have no tokenizer.json: their folders hold these files.
+function writeDreamFiles(folder, tokenizerJson) {
+  const write = (name, text) => fs.writeFileSync(path.join(folder, name), text);
+  const added = tokenizerJson.added_tokens;
+  write('vocab.json', JSON.stringify(tokenizerJson.model.vocab));
+  write('merges.txt', '#version: 0.2\n' + tokenizerJson.model.merges.join('\n') + '\n');
+  write('added_tokens.json', JSON.stringify(Object.fromEntries(added.map((t) => [t.content, t.id]))));
+  write('tokenizer_config.json', JSON.stringify({ tokenizer_class: 'DreamTokenizer',
+    added_tokens_decoder: Object.fromEntries(added.map(({ id, ...token }) => [id, token])) }));
+  write('special_tokens_map.json', JSON.stringify({ mask_token: '<|mask|>', pad_token: '<|endoftext|>' }));
+}
+function writeTokenizerJson(folder, tokenizerJson) {
+  fs.writeFileSync(path.join(folder, 'tokenizer.json'), JSON.stringify(tokenizerJson));
+}
+
+for (const [name, { count, json, oracle, write = writeTokenizerJson, ignore_merges = false, ...rules }] of Object.entries(variants)) {
   const tokenizerJson = json ?? { ...published, ...rules, model: { ...published.model, ignore_merges } };
   const oracleJson = { ...tokenizerJson, pre_tokenizer: oracle ?? tokenizerJson.pre_tokenizer };
   const whole = new Tokenizer(oracleJson, {});
   const textOnly = new Tokenizer({ ...oracleJson, added_tokens: [] }, {});
   const folder = path.join(outDir, name);
   fs.mkdirSync(folder, { recursive: true });
-  fs.writeFileSync(path.join(folder, 'tokenizer.json'), JSON.stringify(tokenizerJson));
+  write(folder, tokenizerJson);
   const lines = strings(count).map((text) => JSON.stringify({
     text, text_ids: textOnly.encode(text).ids,
     ids: control.some((token) => text.includes(token)) ? whole.encode(text).ids : undefined }));

@@ -172,6 +172,17 @@ TEST(SentencePieceTest, UnigramModelsWorkToo) {
   }
 }
 
+TEST(SentencePieceTest, LongTextsGiveTheTokensOfTheirLines) {
+  TinySentencePiece across_lines;  // a piece past a line end: the text is encoded in one go
+  across_lines.pieces.push_back({"\nno such text", 1});
+  const auto in_one_go = must_make(across_lines.build());
+  const auto in_parts = must_make(TinySentencePiece().build());
+  RandomText random(12);
+  std::string text;
+  for (int i = 0; i < 1000; ++i) text += random.bytes();
+  EXPECT_EQ(in_parts->encode(text), in_one_go->encode(text)) << "seed 12";
+}
+
 struct BadModel {
   const char* what;  // of the message
   ErrorCode code;
