@@ -113,12 +113,11 @@ template <class Term>
   double total = 0;
   for (int begin = 0; begin < n; begin += kRowBlock) {
     const int end = std::min(n, begin + kRowBlock);
-    const double sum = block_sum(
-        begin, end, [=](int i) __attribute__((always_inline)) {
-          const float weight = exp_of(x[i] - largest);
-          weights[i] = weight;
-          return weight;
-        });
+    const double sum = block_sum(begin, end, [=](int i) __attribute__((always_inline)) {
+      const float weight = exp_of(x[i] - largest);
+      weights[i] = weight;
+      return weight;
+    });
     sums[begin / kRowBlock] = sum;
     total += sum;
   }
@@ -127,11 +126,10 @@ template <class Term>
 
 [[gnu::always_inline]] inline double negative_entropy(const float* __restrict weights, float scale,
                                                       int n) {
-  return row_sum(
-      n, [=](int i) __attribute__((always_inline)) {
-        const float p = weights[i] * scale;
-        return p * log_of(p + 1e-10F);
-      });
+  return row_sum(n, [=](int i) __attribute__((always_inline)) {
+    const float p = weights[i] * scale;
+    return p * log_of(p + 1e-10F);
+  });
 }
 
 [[gnu::always_inline]] inline void divide(float* x, float divisor, int n) {
@@ -202,10 +200,11 @@ constexpr RowMath compiled_for(const char* name) {
           Isa<drop_below>::run};
 }
 
-constexpr std::array kAll {
-  compiled_for<Base>("base"),
+constexpr std::array kAll{
+    compiled_for<Base>("base"),
 #if defined(__x86_64__)
-      compiled_for<Avx2>("avx2"), compiled_for<Avx512>("avx512"),
+    compiled_for<Avx2>("avx2"),
+    compiled_for<Avx512>("avx512"),
 #endif
 };
 

@@ -17,7 +17,7 @@ struct RmsNorm;
 namespace cuda {
 
 struct CudaProbe {
-  bool built = false;            // this program has the CUDA kernels
+  bool built = false;  // this program has the CUDA kernels
   int device_count = 0;
   std::string problem;           // why there is no device, as a clause; empty when there is one
   std::string name;              // of device 0, like "NVIDIA H200"

@@ -110,7 +110,8 @@ TEST_F(CanvasTest, CutsTheContextToTheBudgetAroundTheHole) {
   EXPECT_GE(canvas->tokens.size(), 95U);
   const std::string shown = show(*canvas);
   EXPECT_TRUE(shown.starts_with("[python]")) << "a cut file has no beginning: " << shown;
-  EXPECT_NE(shown.find("before_399 = 399\nx = ░░░░░░░░\nafter_0 = 0\n"), std::string::npos) << shown;
+  EXPECT_NE(shown.find("before_399 = 399\nx = ░░░░░░░░\nafter_0 = 0\n"), std::string::npos)
+      << shown;
   EXPECT_FALSE(shown.ends_with("[end]"));
   // Three fifths of the context stand before the hole.
   EXPECT_NEAR(canvas->holes[0].begin, 1 + (97 - 8) * 3 / 5, 2);

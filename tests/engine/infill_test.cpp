@@ -24,8 +24,7 @@ InfillRequest request_for(std::string_view text) {
 
 TEST(InfillTest, FillsEveryHoleWithOrdinaryText) {
   const SmallModel small;
-  const std::string text =
-      "def area(width, height):\n    return ⟦?6⟧\n\n\nprint(area(⟦?2⟧, 3))\n";
+  const std::string text = "def area(width, height):\n    return ⟦?6⟧\n\n\nprint(area(⟦?2⟧, 3))\n";
   const InfillRequest request = request_for(text);
   const auto result = infill(small.model, request);
   ASSERT_TRUE(result.has_value()) << result.error().message;

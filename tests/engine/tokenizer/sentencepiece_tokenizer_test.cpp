@@ -199,27 +199,13 @@ TEST(SentencePieceTest, RefusesModelsThatCannotGiveEveryTextBack) {
       {"all byte pieces", ErrorCode::InvalidInput, [](auto& m) { m.pieces[7].type = 1; }},
       {"piece for the space", ErrorCode::InvalidInput, [](auto& m) { m.pieces[273].text = "q"; }},
       {"not a byte", ErrorCode::Corrupt, [](auto& m) { m.pieces[7].text = "<0x0a>"; }},
-      {"repeats", ErrorCode::Corrupt,
-       [](auto& m) {
-         m.pieces.push_back({"re", 1});
-       }},
+      {"repeats", ErrorCode::Corrupt, [](auto& m) { m.pieces.push_back({"re", 1}); }},
       {"unknown piece", ErrorCode::Corrupt, [](auto& m) { m.pieces[0].type = 3; }},
+      {"damaged", ErrorCode::Corrupt, [](auto& m) { m.pieces.push_back({"", 1}); }},
+      {"damaged", ErrorCode::Corrupt, [](auto& m) { m.pieces.push_back({"x", 7}); }},
+      {"damaged", ErrorCode::Corrupt, [](auto& m) { m.pieces.push_back({"\xFF", 1}); }},
       {"damaged", ErrorCode::Corrupt,
-       [](auto& m) {
-         m.pieces.push_back({"", 1});
-       }},
-      {"damaged", ErrorCode::Corrupt,
-       [](auto& m) {
-         m.pieces.push_back({"x", 7});
-       }},
-      {"damaged", ErrorCode::Corrupt,
-       [](auto& m) {
-         m.pieces.push_back({"\xFF", 1});
-       }},
-      {"damaged", ErrorCode::Corrupt,
-       [](auto& m) {
-         m.pieces.push_back({std::string(5000, 'x'), 1});
-       }},
+       [](auto& m) { m.pieces.push_back({std::string(5000, 'x'), 1}); }},
   };
   for (const BadModel& test : bad) {
     TinySentencePiece tiny;

@@ -52,36 +52,23 @@ TEST(TokenizerJsonTest, RefusesWhatWouldGiveOtherTokens) {
       {"dropout", kUnsupported, [](json& j) { j["model"]["dropout"] = 0.1; }},
       {"end_of_word_suffix", kUnsupported,
        [](json& j) { j["model"]["end_of_word_suffix"] = "</w>"; }},
-      {"normalizer 'NFKC'", kUnsupported,
-       [](json& j) {
-         j["normalizer"] = {{"type", "NFKC"}};
-       }},
+      {"normalizer 'NFKC'", kUnsupported, [](json& j) { j["normalizer"] = {{"type", "NFKC"}}; }},
       {"normalizer ''", kUnsupported, [](json& j) { j["normalizer"] = 7; }},
       {"pre_tokenizer 'Metaspace'", kUnsupported,
-       [](json& j) {
-         j["pre_tokenizer"] = sequence({{{"type", "Metaspace"}}, kByteLevel});
-       }},
+       [](json& j) { j["pre_tokenizer"] = sequence({{{"type", "Metaspace"}}, kByteLevel}); }},
       {"ByteLevel is not the last", kUnsupported,
-       [](json& j) {
-         j["pre_tokenizer"] = sequence({kByteLevel, split("a")});
-       }},
+       [](json& j) { j["pre_tokenizer"] = sequence({kByteLevel, split("a")}); }},
       {"not byte-level", kUnsupported, [](json& j) { j["pre_tokenizer"] = nullptr; }},
       {"add_prefix_space", kUnsupported,
-       [](json& j) {
-         j["pre_tokenizer"] = {{"type", "ByteLevel"}};
-       }},
+       [](json& j) { j["pre_tokenizer"] = {{"type", "ByteLevel"}}; }},
       {"does not isolate", kUnsupported,
        [](json& j) { j["pre_tokenizer"]["pretokenizers"][0]["behavior"] = "Removed"; }},
       {"does not isolate", kUnsupported,
        [](json& j) { j["pre_tokenizer"]["pretokenizers"][0]["invert"] = true; }},
       {"split pattern: \\w", kUnsupported,
-       [](json& j) {
-         j["pre_tokenizer"] = sequence({split("\\w+"), kByteLevel});
-       }},
+       [](json& j) { j["pre_tokenizer"] = sequence({split("\\w+"), kByteLevel}); }},
       {"decoder 'Metaspace'", kUnsupported,
-       [](json& j) {
-         j["decoder"] = {{"type", "Metaspace"}};
-       }},
+       [](json& j) { j["decoder"] = {{"type", "Metaspace"}}; }},
   });
 }
 
@@ -111,14 +98,8 @@ TEST(TokenizerJsonTest, RefusesDamage) {
        [](json& j) { j["model"]["merges"].push_back("a \u4e2d"); }},
       {"fewer than two", kCorrupt,
        [](json& j) { j["model"]["merges"].push_back(json::array({"a"})); }},
-      {"more than two", kCorrupt,
-       [](json& j) {
-         j["model"]["merges"].push_back({"a", "b", "c"});
-       }},
-      {"has a space", kCorrupt,
-       [](json& j) {
-         j["model"]["merges"].push_back({"a b", "c"});
-       }},
+      {"more than two", kCorrupt, [](json& j) { j["model"]["merges"].push_back({"a", "b", "c"}); }},
+      {"has a space", kCorrupt, [](json& j) { j["model"]["merges"].push_back({"a b", "c"}); }},
       {"'model.ignore_merges' is not", kCorrupt, [](json& j) { j["model"]["ignore_merges"] = 1; }},
       {"'use_regex' is not", kCorrupt,
        [](json& j) { j["pre_tokenizer"]["pretokenizers"][1]["use_regex"] = "no"; }},
