@@ -31,11 +31,12 @@ std::vector<std::int32_t> iota(int first, int count) {
 std::string source_text() {
   std::string text;
   for (unsigned i = 0; text.size() < kTokenizerBytes; ++i) {
-    const std::string a = "value_" + std::to_string(i * 7919U % 100003U);
-    const std::string b = "item" + std::to_string(i);
-    text += "    if (" + a + " < limits[" + b + "]) { return compute(" + b + ", " + a + " * " +
-            std::to_string(i) + "); }\n";
-    text += "    # the entry of " + b + " is kept until \u00FCpdate() has seen it\n";
+    const std::string number = std::to_string(i);
+    const std::string name = "value_" + std::to_string(i * 7919U % 100003U);
+    text.append("    if (").append(name).append(" < limits[item").append(number);
+    text.append("]) { return compute(item").append(number).append(", ").append(name);
+    text.append(" * ").append(number).append("); }\n");
+    text.append("    # the entry of ").append(name).append(" is kept until \u00FCpdate() saw it\n");
   }
   return text;
 }
@@ -86,10 +87,10 @@ PassTiming time_pass(const engine::Transformer& transformer, kernels::CpuContext
 
 double operations_of(const engine::ModelConfig& config, int tokens, int rows, int logit_rows) {
   const double D = config.hidden_size;
-  const double Q = static_cast<double>(config.heads) * config.head_size;
-  const double KV = static_cast<double>(config.kv_heads) * config.head_size;
-  const double weights = D * (Q + 2 * KV) + Q * D + 3 * D * config.intermediate_size;
-  const double attention = 2 * Q * tokens;  // scores, and the weighted sum of values
+  const double q = static_cast<double>(config.heads) * config.head_size;
+  const double kv = static_cast<double>(config.kv_heads) * config.head_size;
+  const double weights = D * (q + 2 * kv) + q * D + 3 * D * config.intermediate_size;
+  const double attention = 2 * q * tokens;  // scores, and the weighted sum of values
   return 2 * (config.layers * rows * (weights + attention) + logit_rows * D * config.vocab_size);
 }
 

@@ -115,7 +115,7 @@ void add_sampling_options(CLI::App& app, SamplingFlags& flags, CommonOptions& op
 
 Result<engine::SamplingOptions> with_flags(engine::SamplingOptions defaults,
                                            const SamplingFlags& flags, std::uint64_t seed) {
-  engine::SamplingOptions options = std::move(defaults);
+  engine::SamplingOptions options = defaults;
   if (flags.alg) {
     const Result<engine::Algorithm> algorithm = engine::parse_algorithm(*flags.alg);
     if (!algorithm) return algorithm.error();

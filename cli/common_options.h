@@ -10,7 +10,7 @@
 #include "engine/sampler/options.h"
 #include "support/result.h"
 
-namespace CLI {
+namespace CLI {  // NOLINT(readability-identifier-naming): CLI11 calls itself so
 class App;
 }
 
