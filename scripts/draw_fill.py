@@ -63,9 +63,8 @@ def draw(lines: list[list[tuple[str, str, str]]], title: str, x: float, y: float
             width = len(text) * CHAR_WIDTH
             if background:
                 out.append(f'<rect x="{left:.1f}" y="{top}" width="{width:.1f}" height="{LINE_HEIGHT}" fill="{background}"/>')
-            out.append(
-                f'<text x="{left:.1f}" y="{top + 13}" fill="{fill}" textLength="{width:.1f}">{html.escape(text)}</text>'
-            )
+            shown = html.escape(text)
+            out.append(f'<text x="{left:.1f}" y="{top + 13}" fill="{fill}" textLength="{width:.1f}">{shown}</text>')
             column += len(text)
     return "\n".join(out)
 
@@ -90,8 +89,8 @@ def main() -> None:
         body.append(draw(lines, f"step {steps} of {total}", MARGIN, y))
         y += len(lines) * LINE_HEIGHT + TITLE
     arguments.out.write_text(
-        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width:.0f} {y:.0f}" width="{width:.0f}">\n'
-        "<style>text{font:13px ui-monospace,Menlo,Consolas,monospace;white-space:pre}"
+        f'<svg xmlns="http://www.w3.org/2000/svg" xml:space="preserve" viewBox="0 0 {width:.0f} {y:.0f}" width="{width:.0f}">\n'
+        "<style>text{font:13px ui-monospace,Menlo,Consolas,monospace}"
         ".title{font:600 12px system-ui,sans-serif;fill:#777}</style>\n"
         f'<rect width="100%" height="100%" fill="#fff"/>\n' + "\n".join(body) + "\n</svg>\n"
     )
