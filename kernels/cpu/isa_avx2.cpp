@@ -111,8 +111,8 @@ LACUNA_AVX2 void tile_bf16_rows(const TileBf16& tile) {
     Sums sums = load_sums<kRows>(tile.c + strip, tile.c_stride, tile.accumulate);
     const float* a = tile.a;
     const float* a3 = a + 3 * stride;
-    const std::uint16_t* b = tile.b + 2 * strip;
-    for (int k = 0; k + 1 < tile.k; k += 2, a += 2, a3 += 2, b += 2 * kPanel) {
+    const std::uint16_t* b = tile.b + std::ptrdiff_t{2} * strip;
+    for (int k = 0; k + 1 < tile.k; k += 2, a += 2, a3 += 2, b += std::ptrdiff_t{2} * kPanel) {
       add_products<kRows>(sums, a, a3, stride, {even_of(b), even_of(b + 16)});
       add_products<kRows>(sums, a + 1, a3 + 1, stride, {odd_of(b), odd_of(b + 16)});
     }

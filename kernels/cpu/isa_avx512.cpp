@@ -134,7 +134,7 @@ LACUNA_AVX512 void tile_bf16_rows(const TileBf16& tile) {
   const float* a = tile.a;
   const float* a3 = a + 3 * stride;
   const std::uint16_t* b = tile.b;
-  for (int k = 0; k + 1 < tile.k; k += 2, a += 2, a3 += 2, b += 2 * kPanel) {
+  for (int k = 0; k + 1 < tile.k; k += 2, a += 2, a3 += 2, b += std::ptrdiff_t{2} * kPanel) {
     add_products<kRows>(sums, a, a3, stride, even_columns(b));
     add_products<kRows>(sums, a + 1, a3 + 1, stride, odd_columns(b));
   }

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <bit>
 #include <cmath>
+#include <cstddef>
 #include <cstring>
 #include <limits>
 
@@ -37,7 +38,7 @@ void tile_bf16(const TileBf16& tile) {
     const std::uint32_t upper = 0xFFFF0000U;  // where a float keeps its bf16
     for (int n = 0; n < kPanel; ++n) {
       std::uint32_t pair = 0;  // read as one word, which vectorises; the even half comes first
-      std::memcpy(&pair, b + n * 2, sizeof pair);
+      std::memcpy(&pair, b + std::ptrdiff_t{2} * n, sizeof pair);
       if constexpr (std::endian::native == std::endian::big) pair = pair << 16 | pair >> 16;
       sums[n] += a * std::bit_cast<float>(k % 2 == 0 ? pair << 16 : pair & upper);
     }
