@@ -12,7 +12,8 @@ endfunction()
 
 # lacuna_test(NAME SOURCES ... DEPS ... [LABELS ...])
 # One gtest program. Tests find their data through LACUNA_TEST_DATA (tests/data) and
-# LACUNA_SOURCE_DIR. Labels: gpu (needs a device) and slow are left out of the everyday preset.
+# LACUNA_SOURCE_DIR. Labels: gpu (needs a device) and slow are left out of the everyday preset;
+# no_tsan marks what takes minutes under the thread sanitizer and has no threads of its own.
 function(lacuna_test name)
   cmake_parse_arguments(ARG "" "" "SOURCES;DEPS;LABELS" ${ARGN})
   add_executable(${name} ${ARG_SOURCES})
