@@ -19,7 +19,8 @@ std::string describe(cudaError_t error) {
 }
 
 CudaProbe probe_devices() {
-  CudaProbe result{.built = true};
+  CudaProbe result;
+  result.built = true;
   cudaError_t error = cudaGetDeviceCount(&result.device_count);
   cudaDeviceProp properties{};
   if (error == cudaSuccess && result.device_count > 0)
