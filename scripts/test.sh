@@ -47,8 +47,10 @@ stage_cuda() {
 
 stage_tidy() { scripts/check_tidy.sh; }
 
+# Not with warnings as errors: clang finds some in the headers of GCC's library.
 stage_fuzz() {
-  build fuzz
+  cmake --preset fuzz >/dev/null
+  cmake --build --preset fuzz --target fuzzers
   scripts/run_fuzzers.sh build/fuzz "$LACUNA_FUZZ_SECONDS"
 }
 
