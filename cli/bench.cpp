@@ -164,7 +164,7 @@ Result<Json> bench_random(const BenchOptions& options, Terminal& terminal) {
 
 std::string cells(const std::vector<std::string>& row) {
   std::string line = pad_right(row[0], 30);
-  for (std::size_t i = 1; i < row.size(); ++i) line += pad_left(row[i], 13);
+  for (std::size_t i = 1; i < row.size(); ++i) line += pad_left(row[i], 16);
   return line + "\n";
 }
 
