@@ -100,6 +100,7 @@ std::vector<std::string> crop(std::vector<Row> rows, std::size_t max_rows, const
     }
   }
   std::vector<std::string> shown;
+  shown.reserve(end);
   for (std::size_t i = 0; i < end; ++i) shown.push_back(std::move(rows[begin + i].text));
   return shown;
 }
