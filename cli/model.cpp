@@ -6,6 +6,7 @@
 
 #include <nlohmann/json.hpp>
 
+#include "cli/calibrate.h"
 #include "cli/command.h"
 #include "cli/exit.h"
 #include "cli/format.h"
@@ -238,7 +239,7 @@ int run_path(const ModelOptions& options) {
 }  // namespace
 
 Command add_model(CLI::App& root) {
-  CLI::App* app = root.add_subcommand("model", "List, show and find models");
+  CLI::App* app = root.add_subcommand("model", "List, show, find and calibrate models");
   app->footer(kExamples);
   app->require_subcommand(1);
   const auto options = std::make_shared<ModelOptions>();
@@ -254,7 +255,10 @@ Command add_model(CLI::App& root) {
   for (CLI::App* command : {list, show, path}) {
     add_json_option(*command, options->common, "Print JSON");
   }
-  return {app, [options, list, show] {
+  const auto calibration = std::make_shared<CalibrateOptions>();
+  CLI::App* calibrate = add_calibrate(*app, calibration);
+  return {app, [options, calibration, list, show, calibrate] {
+            if (calibrate->parsed()) return run_calibrate(*calibration);
             if (list->parsed()) return run_list(*options);
             return show->parsed() ? run_show(*options) : run_path(*options);
           }};

@@ -37,10 +37,14 @@ int largest_canvas(const DenoiseRequest& request) {
   return request.elastic ? std::max(size, request.elastic->max_canvas) : size;
 }
 
+bool changes_length(const DenoiseRequest& request) {
+  return request.elastic || !request.ends_hole.empty();
+}
+
 Result<void> check_request(const DenoiseRequest& request) {
   if (const Result<void> checked = check(request.sampling); !checked) return checked;
   const SamplingOptions& sampling = request.sampling;
-  if (request.elastic &&
+  if (changes_length(request) &&
       (sampling.block_length || sampling.verify > 0 || sampling.cfg_scale != 0 ||
        sampling.algorithm == Algorithm::P2 || sampling.algorithm == Algorithm::Remdm)) {
     return fail(ErrorCode::InvalidInput,
@@ -83,6 +87,7 @@ class Run {
       accepted_.reserve(n_variable);
       banned_.resize(canvas_.size());
     }
+    if (request_.elastic && !request_.elastic->grows.empty()) forbid_growth();
     if (request_.sampling.cfg_scale != 0) unguided_.resize(canvas_.size());
     begin_block(0);
   }
@@ -161,14 +166,14 @@ class Run {
   }
 
  private:
-  // Runs of masks are holes; every mask is variable, and belongs to a block.
+  // Every mask is variable, and belongs to a hole and to a block.
   void find_holes() {
     hole_of_.assign(canvas_.size(), -1);
     int hole = -1;
     for (std::size_t i = 0; i < canvas_.size(); ++i) {
       if (canvas_[i] != request_.mask_token) continue;
       if (i == 0 || canvas_[i - 1] != request_.mask_token) ++hole;
-      hole_of_[i] = hole;
+      hole_of_[i] = request_.hole_of.empty() ? hole : request_.hole_of[i];
       variable_.push_back(static_cast<std::int32_t>(i));
     }
     initial_masks_ = static_cast<int>(variable_.size());
@@ -314,17 +319,44 @@ class Run {
   // so that the positions of those to come stay what they are.
   void edit() {
     edits_.clear();
-    if (!request_.elastic) return;
+    if (request_.elastic) delete_and_expand();
+    if (!request_.ends_hole.empty()) cut_holes();
+    if (!edits_.empty()) find_block_again();
+  }
+
+  void delete_and_expand() {
     if (request_.elastic->delete_to_right) spread_deletions();
     for (int i = static_cast<int>(canvas_.size()) - 1; i >= 0; --i) {
-      if (hole_of_[i] >= 0 && canvas_[i] == request_.elastic->delete_token) splice(i, 0);
+      if (hole_of_[i] >= 0 && canvas_[i] == request_.elastic->delete_token) splice(i, 1, 0);
     }
     for (int i = static_cast<int>(canvas_.size()) - 1; i >= 0; --i) {
       if (hole_of_[i] < 0 || canvas_[i] != request_.elastic->expand_token) continue;
       // Several may have been drawn at once although there is room for one.
-      splice(i, may_not_expand() ? 1 : 2);
+      splice(i, 1, may_not_expand() ? 1 : 2);
     }
-    if (!edits_.empty()) find_block_again();
+  }
+
+  void cut_holes() {
+    const int size = static_cast<int>(canvas_.size());
+    for (int end = size; end > 0;) {
+      if (hole_of_[end - 1] < 0) {
+        --end;
+        continue;
+      }
+      int begin = end;
+      while (begin > 0 && hole_of_[begin - 1] == hole_of_[end - 1]) --begin;
+      int last = begin;  // the first position that ends the hole, or a mask before it
+      while (last < end && canvas_[last] != request_.mask_token && !ends_hole(canvas_[last])) {
+        ++last;
+      }
+      if (last < end && ends_hole(canvas_[last])) splice(last, end - last, 0);
+      end = begin;
+    }
+  }
+
+  bool ends_hole(std::int32_t token) const {
+    const auto row = static_cast<std::size_t>(token);
+    return row < request_.ends_hole.size() && request_.ends_hole[row] != 0;
   }
 
   void spread_deletions() {
@@ -338,25 +370,39 @@ class Run {
     }
   }
 
-  // Replaces one position of a hole by n masks.
-  void splice(int position, int n) {
-    const CanvasSplice splice{.begin = position, .removed = 1, .inserted = n};
+  // Replaces `removed` positions of a hole by n masks.
+  void splice(int position, int removed, int n) {
+    const CanvasSplice splice{.begin = position, .removed = removed, .inserted = n};
     predictor_.splice(slot_, static_cast<int>(canvas_.size()), splice);
-    const int hole = hole_of_[position];
-    canvas_[position] = request_.mask_token;
-    const auto at = [position](auto& values) { return values.begin() + position; };
-    if (n == 0) {
-      canvas_.erase(at(canvas_));
-      hole_of_.erase(at(hole_of_));
-      if (!banned_.empty()) banned_.erase(at(banned_));
-    } else if (n == 2) {
-      canvas_.insert(at(canvas_), request_.mask_token);
-      hole_of_.insert(at(hole_of_), hole);
-      if (!banned_.empty()) banned_.insert(at(banned_), std::vector<std::int32_t>{});
+    const std::int32_t hole = hole_of_[position];
+    const auto replace = [&](auto& values, const auto& value) {
+      const auto at = values.erase(values.begin() + position, values.begin() + position + removed);
+      values.insert(at, static_cast<std::size_t>(n), value);
+    };
+    const std::vector<std::int32_t> bans =
+        banned_.empty() ? std::vector<std::int32_t>{} : bans_at_birth(hole);
+    replace(canvas_, request_.mask_token);
+    replace(hole_of_, hole);
+    if (!banned_.empty()) replace(banned_, bans);
+    if (n > removed) {
       ++expansions_;
       ++expansions_in_block_;
     }
     edits_.push_back(splice);
+  }
+
+  // What a new position of a hole cannot draw.
+  std::vector<std::int32_t> bans_at_birth(std::int32_t hole) const {
+    if (!request_.elastic || request_.elastic->grows.empty()) return {};
+    if (request_.elastic->grows[static_cast<std::size_t>(hole)] != 0) return {};
+    return {request_.elastic->expand_token};
+  }
+
+  void forbid_growth() {
+    banned_.resize(canvas_.size());
+    for (std::size_t i = 0; i < canvas_.size(); ++i) {
+      if (hole_of_[i] >= 0) banned_[i] = bans_at_birth(hole_of_[i]);
+    }
   }
 
   void find_block_again() {

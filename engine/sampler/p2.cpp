@@ -11,9 +11,7 @@ namespace {
 
 class P2Rule : public CommitRule {
  public:
-  explicit P2Rule(int initial_masks) {
-    order_.reserve(static_cast<std::size_t>(initial_masks));
-  }
+  explicit P2Rule(int initial_masks) { order_.reserve(static_cast<std::size_t>(initial_masks)); }
 
   bool revises() const override { return true; }
 
@@ -22,9 +20,8 @@ class P2Rule : public CommitRule {
               std::vector<int>& revoked) override {
     const auto n = static_cast<int>(candidates.size());
     const float kappa = static_cast<float>(info.step + 1) / static_cast<float>(info.steps);
-    const int n_masked = info.step >= info.steps - 1
-                             ? 0
-                             : static_cast<int>(static_cast<float>(n) * (1.0F - kappa));
+    const int n_masked =
+        info.step >= info.steps - 1 ? 0 : static_cast<int>(static_cast<float>(n) * (1.0F - kappa));
     order_.resize(candidates.size());
     std::iota(order_.begin(), order_.end(), 0);
     // Least probable first; of equal ones the later position, so that the earlier one stays.

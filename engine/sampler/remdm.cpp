@@ -27,8 +27,8 @@ class RemdmRule : public CommitRule {
     const double t = time_at(info.step, info);
     const double s = last ? 0 : time_at(info.step + 1, info);
     const double sigma_max = t >= 1 ? 1 : std::min(1.0, s / (1 - t));
-    const double sigma = schedule_ == RemaskSchedule::Cap ? std::min<double>(eta_, sigma_max)
-                                                          : eta_ * sigma_max;
+    const double sigma =
+        schedule_ == RemaskSchedule::Cap ? std::min<double>(eta_, sigma_max) : eta_ * sigma_max;
     // p(committed at s | masked at t), with alpha_t = 1 - t.
     const double commit = last ? 1 : ((1 - s) - (1 - sigma) * (1 - t)) / t;
     const double sum = schedule_ == RemaskSchedule::Confidence ? weight_sum(masked) : 0;

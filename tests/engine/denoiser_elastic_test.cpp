@@ -53,13 +53,12 @@ class Script : public Predictor {
 };
 
 DenoiseRequest request_of(Canvas canvas) {
-  return {.canvas = std::move(canvas),
-          .mask_token = kMask,
-          .sampling = {.steps = 1, .algorithm = Algorithm::MaskgitPlus, .tokens_per_step = 1},
-          .elastic = ElasticHoles{.expand_token = kExpand,
-                                  .delete_token = kDelete,
-                                  .max_canvas = 12,
-                                  .max_expansions = 4}};
+  return {
+      .canvas = std::move(canvas),
+      .mask_token = kMask,
+      .sampling = {.steps = 1, .algorithm = Algorithm::MaskgitPlus, .tokens_per_step = 1},
+      .elastic = ElasticHoles{
+          .expand_token = kExpand, .delete_token = kDelete, .max_canvas = 12, .max_expansions = 4}};
 }
 
 TEST(ElasticHolesTest, AnExpandTokenBecomesTwoMasks) {
@@ -77,8 +76,8 @@ TEST(ElasticHolesTest, AnExpandTokenBecomesTwoMasks) {
 
 TEST(ElasticHolesTest, ADeleteAlsoTakesWhatIsMaskedToItsRightInItsHole) {
   // Two holes: 5 ___ 6 _ 5. The delete comes at the second mask of the first hole.
-  Script script({{{1, 0.2F}, {kDelete, 0.9F}, {2, 0.3F}, {3, 0.1F}}, {{1, 0.2F}, {4, 0.5F}},
-                 {{1, 0.2F}}});
+  Script script(
+      {{{1, 0.2F}, {kDelete, 0.9F}, {2, 0.3F}, {3, 0.1F}}, {{1, 0.2F}, {4, 0.5F}}, {{1, 0.2F}}});
   DenoiseRequest request = request_of({5, kMask, kMask, kMask, 6, kMask, 5});
   std::vector<std::size_t> edits;
   request.on_step = [&](const StepEvent& event) { edits.push_back(event.edits.size()); };
@@ -110,8 +109,7 @@ TEST(ElasticHolesTest, ExpansionsEndWithTheBudgetAndTheCanvas) {
                    {{1, 0.9F}, {1, 0.1F}},
                    {{1, 0.9F}}});
     DenoiseRequest request = request_of({5, kMask, 6});
-    (by_budget ? request.elastic->max_expansions : request.elastic->max_canvas) =
-        by_budget ? 2 : 5;
+    (by_budget ? request.elastic->max_expansions : request.elastic->max_canvas) = by_budget ? 2 : 5;
     const auto result = denoise(script, request);
     ASSERT_TRUE(result.has_value());
     // At the third pass the token is forbidden: the script draws 0 instead.
@@ -136,6 +134,58 @@ TEST(ElasticHolesTest, TheCacheFollowsTheHoles) {
   request.cache = {.scope = CacheScope::Holes, .refresh = 0};
   ASSERT_TRUE(denoise(script, request).has_value());
   EXPECT_THAT(script.rows[1], ElementsAre(0, 1, 2, 4, 5));
+}
+
+TEST(ElasticHolesTest, AHoleOfAGivenLengthDoesNotGrow) {
+  // The predictor would expand both; in the first hole the token is banned.
+  class Greedy : public Predictor {
+   public:
+    int row_that_predicts(int position) const override { return position; }
+    void predict_batch(std::span<const PredictRequest> requests,
+                       std::span<Candidate> candidates) override {
+      const PredictRequest& request = requests.front();
+      for (std::size_t i = 0; i < request.masked.size(); ++i) {
+        const int position = request.masked[i];
+        const auto banned = request.banned_at(position);
+        const bool expands = request.draw.forbidden != kExpand &&
+                             std::find(banned.begin(), banned.end(), kExpand) == banned.end();
+        candidates[i] = {position, expands ? kExpand : 1, 0.5F, 0.5F};
+      }
+    }
+    Candidate redraw(const PredictRequest&, int, int) override { return {}; }
+  } predictor;
+  const std::vector<std::uint8_t> grows = {0, 1};
+  DenoiseRequest request = request_of({5, kMask, 6, kMask});
+  request.elastic->grows = grows;
+  request.elastic->max_expansions = 3;
+  EXPECT_THAT(denoise(predictor, request)->canvas, ElementsAre(5, 1, 6, 1, 1, 1, 1));
+}
+
+TEST(HoleEndTest, WhatFollowsTheEndIsCutWhenNothingBeforeItIsMasked) {
+  std::vector<std::uint8_t> ends(10, 0);
+  ends[4] = 1;
+  // The end comes first, then what stands before it; two masks to its right are never filled.
+  Script script({{{1, 0.2F}, {4, 0.9F}, {2, 0.1F}, {2, 0.1F}}, {{1, 0.8F}, {2, 0.1F}, {2, 0.1F}}});
+  DenoiseRequest request = request_of({5, kMask, kMask, kMask, kMask, 6});
+  request.elastic.reset();
+  request.ends_hole = ends;
+  const auto result = denoise(script, request);
+  ASSERT_TRUE(result.has_value());
+  EXPECT_THAT(result->canvas, ElementsAre(5, 1, 6));
+  EXPECT_EQ(result->masks_left, 0);
+  EXPECT_EQ(result->forward_passes, 2);
+  EXPECT_THAT(script.splices, ElementsAre(std::array{6, 2, 3, 0}));
+}
+
+TEST(HoleEndTest, EachHoleHasItsOwnEnd) {
+  std::vector<std::uint8_t> ends(10, 0);
+  ends[4] = 1;
+  Script script({{{4, 0.9F}, {1, 0.8F}, {4, 0.7F}, {1, 0.6F}}});
+  DenoiseRequest request = request_of({5, kMask, kMask, 6, kMask, kMask});
+  request.elastic.reset();
+  request.ends_hole = ends;
+  request.sampling.tokens_per_step = 4;
+  EXPECT_THAT(denoise(script, request)->canvas, ElementsAre(5, 6));
 }
 
 TEST(ElasticHolesTest, WhatNeedsFixedPositionsIsRefused) {

@@ -1,9 +1,10 @@
 // Batches, variants and splices against passes over one canvas after the other.
+#include "engine/forward_pass.h"
+
 #include <algorithm>
 
 #include <gtest/gtest.h>
 
-#include "engine/forward_pass.h"
 #include "tests/helpers/reference_model.h"
 #include "tests/helpers/temporary_folder.h"
 #include "tests/helpers/tiny_model.h"
@@ -42,8 +43,7 @@ TEST(ForwardPassTest, ABatchGivesTheBitsOfEachCanvasAlone) {
   std::vector<ForwardInput> inputs;
   for (std::size_t i = 0; i < 3; ++i) rows.push_back(iota_ids(canvases[i].size()));
   for (int i = 2; i >= 0; --i) {
-    inputs.push_back(
-        {.canvas = canvases[i], .rows = rows[i], .wanted = wanted[i], .slot = 2 - i});
+    inputs.push_back({.canvas = canvases[i], .rows = rows[i], .wanted = wanted[i], .slot = 2 - i});
   }
   pass.run(inputs);
   int first = 0;
@@ -79,8 +79,8 @@ TEST(ForwardPassTest, AVariantOfAllRowsIsThatCanvasAndLeavesTheSlotAsItWas) {
   const Ids other = canvas_of(24, 5);
   const Ids rows = iota_ids(24);
   const Ids wanted = {0, 9, 23};
-  ForwardPass pass(model.transformer, model.context,
-                   {.canvas = 24, .rows = 72, .variant_rows = 48}, Precision::F32);
+  ForwardPass pass(model.transformer, model.context, {.canvas = 24, .rows = 72, .variant_rows = 48},
+                   Precision::F32);
   const std::vector<ForwardInput> inputs = {
       {.canvas = other, .rows = rows, .wanted = wanted, .variant = true},
       {.canvas = base, .rows = rows, .wanted = wanted},
@@ -106,14 +106,13 @@ TEST(ForwardPassTest, AVariantOfAWindowIsWhatThatWindowWouldCompute) {
   ForwardPass plain(model.transformer, model.context, {.canvas = 40}, Precision::F32);
   plain.run(base, rows, {});
   plain.run(changed, window, wanted);
-  ForwardPass pass(model.transformer, model.context,
-                   {.canvas = 40, .rows = 45, .variant_rows = 5}, Precision::F32);
+  ForwardPass pass(model.transformer, model.context, {.canvas = 40, .rows = 45, .variant_rows = 5},
+                   Precision::F32);
   const std::vector<ForwardInput> inputs = {
       {.canvas = base, .rows = rows, .wanted = {}},
       {.canvas = changed, .rows = window, .wanted = wanted, .variant = true}};
   pass.run(inputs);
-  EXPECT_EQ(logits_of(pass, 0, 2, model.vocab_size()),
-            logits_of(plain, 0, 2, model.vocab_size()));
+  EXPECT_EQ(logits_of(pass, 0, 2, model.vocab_size()), logits_of(plain, 0, 2, model.vocab_size()));
 }
 
 // In the first layer keys and values depend on nothing but their own token and position. So with a
@@ -139,8 +138,10 @@ class SpliceTest : public testing::TestWithParam<CanvasSplice> {
   }
 
   ForwardPass pass() {
-    return {*transformer_, context_,
-            {.canvas = 200, .rows = 250, .variant_rows = 50, .splices = true}, Precision::F32};
+    return {*transformer_,
+            context_,
+            {.canvas = 200, .rows = 250, .variant_rows = 50, .splices = true},
+            Precision::F32};
   }
   std::vector<float> expected() {
     ForwardPass fresh = pass();

@@ -120,8 +120,7 @@ TEST(ReferenceLladaTest, GenerateWithTheRecordedNoiseMatches) {
   int runs = 0;
   for (const auto& run : read_reference("golden/llada_tiny/generate.json")) {
     if (!run.contains("uniform_per_step")) continue;
-    const DenoiseRequest request =
-        request_of(run, run["prompt"][0].get<Ids>(), model.mask_token());
+    const DenoiseRequest request = request_of(run, run["prompt"][0].get<Ids>(), model.mask_token());
     TransformerPredictor transformer = model.predictor(static_cast<int>(request.canvas.size()));
     RecordedNoise predictor(transformer, run["uniform_per_step"],
                             static_cast<std::size_t>(model.vocab_size()));
@@ -174,7 +173,8 @@ std::vector<Ids> passes_of(const json& run, std::size_t canvas_size, std::int32_
   std::vector<Ids> passes;
   for (const auto& input : run["forward_inputs"]) {
     const Ids pass = input[0].get<Ids>();
-    const auto block_end = pass.begin() + std::min(pass.size(), run["block_length"].get<std::size_t>());
+    const auto block_end =
+        pass.begin() + std::min(pass.size(), run["block_length"].get<std::size_t>());
     const bool in_vain =
         pass.size() < canvas_size && std::find(pass.begin(), block_end, mask_token) == block_end;
     if (!in_vain) passes.push_back(pass);
@@ -196,8 +196,7 @@ TEST(ReferenceLladaTest, FastDllmMatchesPassByPassWithEachCache) {
     const auto result = denoise(recorder, request);
     ASSERT_TRUE(result.has_value());
     EXPECT_EQ(result->canvas, run["final"][0].get<Ids>());
-    const std::vector<Ids> expected =
-        passes_of(run, request.canvas.size(), model.mask_token());
+    const std::vector<Ids> expected = passes_of(run, request.canvas.size(), model.mask_token());
     EXPECT_EQ(result->forward_passes, static_cast<int>(expected.size()));
     ASSERT_EQ(recorder.passes.size(), expected.size());
     for (std::size_t i = 0; i < expected.size(); ++i) {

@@ -37,8 +37,8 @@ Choice revise(CommitRule& rule, const StepInfo& info, const std::vector<float>& 
 TEST(P2RuleTest, TheLeastProbableAreMaskedWhetherTheyWereOrNot) {
   const auto rule = make_p2_rule(4);
   // After step 1 of 4, half of the positions stay masked.
-  const Choice choice = revise(*rule, {.step = 1, .steps = 4, .eps = 0}, {0.9F, 0.2F, 0.8F, 0.1F},
-                               {1, 0, 0, 1});
+  const Choice choice =
+      revise(*rule, {.step = 1, .steps = 4, .eps = 0}, {0.9F, 0.2F, 0.8F, 0.1F}, {1, 0, 0, 1});
   EXPECT_THAT(choice.chosen, ElementsAre(0));
   EXPECT_THAT(choice.revoked, ElementsAre(1));
 }
@@ -69,14 +69,14 @@ TEST(P2RuleTest, ALoopWithP2EndsWithoutMasksAndReportsWhatItTookBack) {
   } predictor;
   std::vector<std::vector<std::int32_t>> revoked;
   std::vector<int> masks;
-  const auto result = denoise(
-      predictor, {.canvas = Canvas(4, kMask),
-                  .mask_token = kMask,
-                  .sampling = {.steps = 4, .algorithm = Algorithm::P2},
-                  .on_step = [&](const StepEvent& event) {
-                    revoked.emplace_back(event.revoked.begin(), event.revoked.end());
-                    masks.push_back(event.masks_left);
-                  }});
+  const auto result =
+      denoise(predictor, {.canvas = Canvas(4, kMask),
+                          .mask_token = kMask,
+                          .sampling = {.steps = 4, .algorithm = Algorithm::P2},
+                          .on_step = [&](const StepEvent& event) {
+                            revoked.emplace_back(event.revoked.begin(), event.revoked.end());
+                            masks.push_back(event.masks_left);
+                          }});
   ASSERT_TRUE(result.has_value());
   EXPECT_THAT(revoked, ElementsAre(IsEmpty(), ElementsAre(0), IsEmpty(), IsEmpty()));
   EXPECT_THAT(masks, ElementsAre(3, 2, 1, 0));
