@@ -111,7 +111,8 @@ int run_calibrate(const CalibrateOptions& options) {
     samples.insert(samples.end(), measured->begin(), measured->end());
   }
   screen.erase();
-  const Result<engine::LengthCalibration> calibration = engine::fit_calibration(samples, static_cast<int>(kLengths.size()));
+  const Result<engine::LengthCalibration> calibration =
+      engine::fit_calibration(samples, static_cast<int>(kLengths.size()));
   if (!calibration) return report(calibration.error());
   const std::filesystem::path path = model->place.folder / engine::kCalibrationFile;
   const std::string content = engine::to_json(*calibration);
@@ -129,17 +130,19 @@ int run_calibrate(const CalibrateOptions& options) {
                                        {"log_error", error}};
   const std::string text = "wrote " + path.string() + "\n" + std::to_string(holes) +
                            " holes; on these lengths are off by a factor of " +
-                           fixed(std::exp(error), 2) + ", with the published calibration of other "
-                           "models " + fixed(std::exp(published), 2) + "\n";
-  const Result<void> printed =
-      write_output(options.common.json ? json.dump(2) + "\n" : text);
+                           fixed(std::exp(error), 2) +
+                           ", with the published calibration of other "
+                           "models " +
+                           fixed(std::exp(published), 2) + "\n";
+  const Result<void> printed = write_output(options.common.json ? json.dump(2) + "\n" : text);
   return printed ? kDone : report(printed.error());
 }
 
 CLI::App* add_calibrate(CLI::App& model, const std::shared_ptr<CalibrateOptions>& options) {
   CLI::App* app = model.add_subcommand(
-      "calibrate", "Measure on source files how sure the model is of holes of a wrong length, for "
-                   "fill --length probe; the result is kept beside the model");
+      "calibrate",
+      "Measure on source files how sure the model is of holes of a wrong length, for "
+      "fill --length probe; the result is kept beside the model");
   app->add_option("FILE", options->files, "Source files like those that will be filled")
       ->required();
   app->add_option("--samples", options->samples, "Holes to measure (default 100)")

@@ -103,6 +103,12 @@ void add_sampling_options(CLI::App& app, SamplingFlags& flags, CommonOptions& op
       ->type_name("X")
       ->group(group)
       ->check(finite_number());
+  app.add_option("--revoke", flags.revoke,
+                 "With --threshold: mask a fixed token again when the model, shown all the others, "
+                 "gives it less than X")
+      ->type_name("X")
+      ->group(group)
+      ->check(finite_number());
   app.add_option("--factor", flags.factor,
                  "Fix as many tokens in a step as are sure together: the n-th while its "
                  "probability is at least 1 - X / (n + 1)")
@@ -155,6 +161,7 @@ Result<engine::SamplingOptions> with_flags(engine::SamplingOptions defaults,
   options.alg_temp = flags.alg_temp.value_or(options.alg_temp);
   options.eps = flags.eps.value_or(options.eps);
   if (flags.threshold) options.threshold = flags.threshold;
+  if (flags.revoke) options.revoke = flags.revoke;
   if (flags.factor) options.factor = flags.factor;
   if (flags.entropy_budget) options.entropy_budget = flags.entropy_budget;
   if (flags.tokens_per_step) options.tokens_per_step = flags.tokens_per_step;

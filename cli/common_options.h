@@ -42,6 +42,7 @@ struct SamplingFlags {
   std::optional<float> alg_temp;
   std::optional<float> eps;
   std::optional<float> threshold;
+  std::optional<float> revoke;
   std::optional<float> factor;
   std::optional<float> entropy_budget;
   std::optional<int> tokens_per_step;

@@ -67,6 +67,7 @@ Json options_json(const engine::InfillOptions& options) {
           {"alg_temp", as_json(sampling.alg_temp)},
           {"eps", as_json(sampling.eps)},
           {"threshold", or_null(sampling.threshold)},
+          {"revoke", or_null(sampling.revoke)},
           {"factor", or_null(sampling.factor)},
           {"entropy_budget", or_null(sampling.entropy_budget)},
           {"tokens_per_step", or_null(sampling.tokens_per_step)},

@@ -8,6 +8,7 @@
 #include <string>
 
 #include "engine/drafts.h"
+#include "engine/revocation.h"
 #include "engine/sampler/commit_rule.h"
 
 namespace lacuna::engine {
@@ -45,11 +46,11 @@ Result<void> check_request(const DenoiseRequest& request) {
   if (const Result<void> checked = check(request.sampling); !checked) return checked;
   const SamplingOptions& sampling = request.sampling;
   if (changes_length(request) &&
-      (sampling.block_length || sampling.verify > 0 || sampling.cfg_scale != 0 ||
+      (sampling.block_length || sampling.verify > 0 || sampling.cfg_scale != 0 || sampling.revoke ||
        sampling.algorithm == Algorithm::P2 || sampling.algorithm == Algorithm::Remdm)) {
     return fail(ErrorCode::InvalidInput,
                 "holes that change their length cannot be used with block_length, verify, "
-                "cfg_scale, alg p2 or alg remdm");
+                "revoke, cfg_scale, alg p2 or alg remdm");
   }
   return {};
 }
@@ -70,7 +71,8 @@ class Run {
         random_(request.sampling.seed),
         canvas_(request.canvas),
         cache_(make_cache(request.cache, largest_canvas(request))),
-        drafts_(n_drafts, request.cache.scope, largest_canvas(request), count_masks(request)) {
+        drafts_(n_drafts, request.cache.scope, largest_canvas(request), count_masks(request)),
+        revocation_(request.sampling.revoke ? count_masks(request) : 0, largest_canvas(request)) {
     find_holes();
     const std::size_t n_variable = variable_.size();
     masked_.reserve(n_variable);
@@ -80,6 +82,7 @@ class Run {
     chosen_.reserve(n_variable);
     revoked_.reserve(n_variable);
     revoked_positions_.reserve(n_variable);
+    in_question_.reserve(n_variable);
     proposals_.reserve(n_variable);
     commits_.reserve(n_variable);
     if (request_.constraint != nullptr) {
@@ -137,6 +140,7 @@ class Run {
     n_candidates += static_cast<int>(predicted_.size());
     ++forward_passes_;
     drafts_.ask(pass_, batch, n_candidates);
+    if (request_.sampling.revoke) ask_again(batch, n_candidates);
   }
 
   // The second half: `answers` are the candidates of the whole pass.
@@ -148,6 +152,7 @@ class Run {
     choose();
     revoke();
     commit();
+    if (request_.sampling.revoke) revoke_unsure(answers);
     drafts_.plan(canvas_, request_.mask_token, candidates_, *rule_, random_,
                  step_info(block_step_ + 1), step_ + 1);
     edit();
@@ -236,6 +241,27 @@ class Run {
     }
     pass_.guidance = {
         .scale = request_.sampling.cfg_scale, .canvas = unguided_, .slot = guidance_slot_};
+  }
+
+  // Asks about the tokens that the block has so far. The last step commits what is left: nothing
+  // is taken back there.
+  void ask_again(std::vector<PredictRequest>& batch, int& n_candidates) {
+    in_question_.clear();
+    for (const std::int32_t position : in_block_) {
+      const bool committed = token_at(position) != request_.mask_token;
+      if (committed && block_step_ + 1 < block_steps_) in_question_.push_back(position);
+    }
+    revocation_.ask(pass_, in_question_, request_.mask_token, predictor_.row_that_predicts(1) == 0,
+                    batch, n_candidates);
+  }
+
+  void revoke_unsure(std::span<const Candidate> answers) {
+    const int most = std::max(0, static_cast<int>(commits_.size()) - 1);
+    for (const std::int32_t position :
+         revocation_.unsure(answers, *request_.sampling.revoke, most)) {
+      token_at(position) = request_.mask_token;
+      revoked_positions_.push_back(position);
+    }
   }
 
   void choose() {
@@ -461,6 +487,8 @@ class Run {
   int initial_masks_ = 0;
   std::unique_ptr<CachePolicy> cache_;
   Drafts drafts_;
+  Revocation revocation_;
+  std::vector<std::int32_t> in_question_;
 
   int block_ = 0;
   int n_blocks_ = 1;
@@ -556,8 +584,10 @@ ForwardLimits limits_of(std::span<const DenoiseRequest> requests) {
         requests.size() > 1
             ? 0
             : request.sampling.verify * draft_rows(request.cache, canvas, count_masks(request));
-    limits.variant_rows += drafts;
-    limits.rows += canvas * (is_guided ? 2 : 1) + drafts;
+    // A question needs two rows where logits are shifted.
+    const int questions = request.sampling.revoke ? 2 * count_masks(request) : 0;
+    limits.variant_rows += drafts + questions;
+    limits.rows += canvas * (is_guided ? 2 : 1) + drafts + questions;
     guided = guided || is_guided;
   }
   if (guided) limits.slots *= 2;

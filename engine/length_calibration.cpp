@@ -121,8 +121,7 @@ double LengthCalibration::score(int length, double confidence) const {
   const double off = (std::log(length) - log_mean) / log_deviation;
   // Confidence may be 0.
   constexpr double kLeast = 1e-9;
-  return std::log(std::max(confidence, kLeast) / expected(length)) -
-         prior_weight * 0.5 * off * off;
+  return std::log(std::max(confidence, kLeast) / expected(length)) - prior_weight * 0.5 * off * off;
 }
 
 Result<LengthCalibration> parse_calibration(std::string_view text) {
@@ -172,11 +171,9 @@ double length_error(std::span<const LengthSample> samples, int lengths_per_hole,
   const auto per_hole = static_cast<std::size_t>(lengths_per_hole);
   for (std::size_t first = 0; first < samples.size(); first += per_hole, ++n) {
     const auto hole = samples.subspan(first, per_hole);
-    const auto best =
-        std::max_element(hole.begin(), hole.end(), [&](const auto& x, const auto& y) {
-          return calibration.score(x.length, x.confidence) <
-                 calibration.score(y.length, y.confidence);
-        });
+    const auto best = std::max_element(hole.begin(), hole.end(), [&](const auto& x, const auto& y) {
+      return calibration.score(x.length, x.confidence) < calibration.score(y.length, y.confidence);
+    });
     sum += std::abs(std::log(static_cast<double>(best->length) / best->true_length));
   }
   return n == 0 ? 0 : sum / n;
@@ -221,8 +218,9 @@ Result<LengthCalibration> fit_calibration(std::span<const LengthSample> samples,
     }
   }
   if (calibration.e <= 0) {
-    return fail(ErrorCode::InvalidInput, "the measurements do not determine a calibration; give "
-                                         "more or other files");
+    return fail(ErrorCode::InvalidInput,
+                "the measurements do not determine a calibration; give "
+                "more or other files");
   }
   fit_prior(samples, lengths_per_hole, calibration);
   return calibration;

@@ -25,10 +25,10 @@ std::vector<LengthSample> samples_of(const LengthCalibration& bias, double bump,
     const int true_length = kLengths[random() % kLengths.size()];
     for (const int length : kLengths) {
       const double noise = (static_cast<double>(random() % 1000) - 500) / 500000;
-      samples.push_back({.length = length,
-                         .true_length = true_length,
-                         .confidence = bias.expected(length) + noise +
-                                       (length == true_length ? bump : 0)});
+      samples.push_back(
+          {.length = length,
+           .true_length = true_length,
+           .confidence = bias.expected(length) + noise + (length == true_length ? bump : 0)});
     }
   }
   return samples;
@@ -119,10 +119,10 @@ TEST(LengthTest, HolesTakeTheirNewLengthsAndTheRestStays) {
   };
   EXPECT_EQ(without_masks(resized.tokens), without_masks(canvas.tokens));
   for (const CanvasHole& hole : resized.holes) {
-    EXPECT_EQ(std::count(resized.tokens.begin() + hole.begin,
-                         resized.tokens.begin() + hole.begin + hole.length,
-                         small.model.mask_token()),
-              hole.length);
+    EXPECT_EQ(
+        std::count(resized.tokens.begin() + hole.begin,
+                   resized.tokens.begin() + hole.begin + hole.length, small.model.mask_token()),
+        hole.length);
   }
 }
 
@@ -151,8 +151,9 @@ TEST(LengthTest, ChosenLengthsKeepToTheirBounds) {
     EXPECT_THAT(lengths, ElementsAre(8, std::min(40, 8 + room)));
   }
   const LengthCalibration shortest{.log_mean = 0, .log_deviation = 0.1, .prior_weight = 50};
-  EXPECT_THAT(choose_lengths(small.model, canvas, shortest, 40, 10, std::vector<std::uint8_t>{0, 0}),
-              ElementsAre(1, 1));
+  EXPECT_THAT(
+      choose_lengths(small.model, canvas, shortest, 40, 10, std::vector<std::uint8_t>{0, 0}),
+      ElementsAre(1, 1));
 }
 
 }  // namespace
