@@ -141,6 +141,7 @@ class CanvasRun {
                                  .probability = commit.probability});
     }
     if (request_.on_step) report(event);
+    if (request_.on_denoise) request_.on_denoise(canvas_.holes, event);
   }
 
   void report(const StepEvent& event) const {

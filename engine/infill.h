@@ -15,6 +15,8 @@
 
 namespace lacuna::engine {
 
+struct CanvasHole;
+
 struct InfillOptions {
   SamplingOptions sampling;
   // Steps for each hole token instead of sampling.steps; 0 uses sampling.steps. 1 commits about
@@ -55,6 +57,8 @@ struct InfillRequest {
   InfillOptions options;
   Constraint* constraint = nullptr;
   std::function<void(const InfillProgress&)> on_step;
+  // The step as the denoiser reports it, with the holes that its canvas has: for analysis.
+  std::function<void(std::span<const CanvasHole>, const StepEvent&)> on_denoise;
   std::stop_token stop;
 };
 
