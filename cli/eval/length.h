@@ -1,0 +1,30 @@
+// How many tokens a hole gets: the regimes that quality is measured in.
+#pragma once
+
+#include <string>
+#include <string_view>
+
+#include "cli/eval/cases.h"
+#include "engine/tokenizer/tokenizer.h"
+
+namespace lacuna::cli {
+
+struct LengthRegime {
+  enum class Kind : std::uint8_t {
+    Fixed,   // the same for every case
+    Oracle,  // as many tokens as the reference has: what no user knows
+  };
+  Kind kind = Kind::Fixed;
+  int tokens = 0;  // Fixed only
+
+  std::string name() const;  // "fixed:16", "oracle"
+};
+
+// "fixed:N" or "oracle". InvalidInput for anything else.
+Result<LengthRegime> parse_length(std::string_view text);
+
+// The canvas for a case: THE place that says how long a hole is. At least 1.
+int canvas_length(const LengthRegime& regime, const EvalCase& it,
+                  const engine::Tokenizer& tokenizer);
+
+}  // namespace lacuna::cli
