@@ -22,5 +22,6 @@ Command add_model(CLI::App& root);
 Command add_doctor(CLI::App& root);
 Command add_bench(CLI::App& root);
 Command add_eval(CLI::App& root);
+Command add_analyze(CLI::App& root);
 
 }  // namespace lacuna::cli
