@@ -90,7 +90,7 @@ Result<std::vector<RegimeResult>> decode_all(const EvalRun& run, const engine::M
   for (const LengthRegime& regime : run.lengths) {
     RegimeResult& result = regimes.emplace_back(RegimeResult{regime.name(), {}});
     for (const EvalCase& it : run.cases) {
-      const int length = canvas_length(regime, it, *model.tokenizer());
+      const int length = canvas_length(regime, it, model);
       CaseResult& answers = result.cases.emplace_back(CaseResult{it.id, {}});
       for (int i = 0; i < run.options.samples; ++i) {
         const std::uint64_t seed = run.options.decode.common.seed + static_cast<std::uint64_t>(i);

@@ -46,11 +46,11 @@ Result<Decoded> decode_input(const engine::Model& model, const AnalysisSettings&
                              const DecodeOptions& options, const AnalyzeInput& input,
                              std::uint64_t seed, bool keep_steps) {
   engine::TraceRecorder recorder(keep_steps);
-  Result<Sample> sample = input.holes.empty()
-                              ? decode(model, options, input.task, input.it,
-                                       canvas_length(settings.length, input.it, *model.tokenizer()),
-                                       seed, settings.stop, &recorder)
-                              : decode_holes(model, settings, options, input, seed, recorder);
+  Result<Sample> sample =
+      input.holes.empty()
+          ? decode(model, options, input.task, input.it,
+                   canvas_length(settings.length, input.it, model), seed, settings.stop, &recorder)
+          : decode_holes(model, settings, options, input, seed, recorder);
   if (!sample) return sample.error();
   return Decoded{std::move(*sample), recorder.finish()};
 }

@@ -128,7 +128,7 @@ std::string as_text(const EvalReport& report) {
     text += row_of(regime, summary, decoded);
     if (summary.errors > 0) {
       notes += regime.length + ": " + std::to_string(summary.errors) +
-               " samples did not fit the model's context and count as wrong\n";
+               " did not fit the model's context; such answers count as wrong\n";
     }
   }
   return text + notes;

@@ -35,13 +35,12 @@ Result<LengthRegime> parse_length(std::string_view text) {
                                            std::to_string(kMaxHoleTokens) + ", and oracle");
 }
 
-int canvas_length(const LengthRegime& regime, const EvalCase& it,
-                  const engine::Tokenizer& tokenizer) {
+int canvas_length(const LengthRegime& regime, const EvalCase& it, const engine::Model& model) {
   switch (regime.kind) {
     case LengthRegime::Kind::Fixed:
       return regime.tokens;
     case LengthRegime::Kind::Oracle:
-      return std::max(1, static_cast<int>(tokenizer.encode(it.reference).size()));
+      return std::max(1, static_cast<int>(model.tokenizer()->encode(it.reference).size()));
   }
   return 1;
 }

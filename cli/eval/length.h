@@ -5,7 +5,7 @@
 #include <string_view>
 
 #include "cli/eval/cases.h"
-#include "engine/tokenizer/tokenizer.h"
+#include "engine/model.h"
 
 namespace lacuna::cli {
 
@@ -24,7 +24,6 @@ struct LengthRegime {
 Result<LengthRegime> parse_length(std::string_view text);
 
 // The canvas for a case: THE place that says how long a hole is. At least 1.
-int canvas_length(const LengthRegime& regime, const EvalCase& it,
-                  const engine::Tokenizer& tokenizer);
+int canvas_length(const LengthRegime& regime, const EvalCase& it, const engine::Model& model);
 
 }  // namespace lacuna::cli

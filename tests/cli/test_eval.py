@@ -129,7 +129,7 @@ class Infilling(Eval):
         self.assertEqual(report["regimes"][0]["summary"]["did_not_fit"], 1)
         self.assertIn("error", report["regimes"][0]["results"][0]["samples"][0])
         text = self.run_ok("eval", "infilling", path, "--length", "oracle").stdout.decode()
-        self.assertIn("1 samples did not fit", text)
+        self.assertIn("oracle: 1 did not fit", text)
 
     def test_limit_takes_a_fixed_sample(self):
         def ids(limit):

@@ -24,15 +24,14 @@ TEST(LengthRegime, RefusesWhatIsNone) {
 
 TEST(CanvasLength, OfTheOracleIsThatOfTheReference) {
   const engine::SmallModel small;
-  const engine::Tokenizer& tokenizer = *small.model.tokenizer();
   EvalCase it;
   it.reference = "    return a + b\n";
-  const auto tokens = static_cast<int>(tokenizer.encode(it.reference).size());
+  const auto tokens = static_cast<int>(small.model.tokenizer()->encode(it.reference).size());
   EXPECT_GT(tokens, 1);
-  EXPECT_EQ(canvas_length(*parse_length("oracle"), it, tokenizer), tokens);
-  EXPECT_EQ(canvas_length(*parse_length("fixed:16"), it, tokenizer), 16);
+  EXPECT_EQ(canvas_length(*parse_length("oracle"), it, small.model), tokens);
+  EXPECT_EQ(canvas_length(*parse_length("fixed:16"), it, small.model), 16);
   it.reference = "";
-  EXPECT_EQ(canvas_length(*parse_length("oracle"), it, tokenizer), 1);
+  EXPECT_EQ(canvas_length(*parse_length("oracle"), it, small.model), 1);
 }
 
 }  // namespace
