@@ -196,7 +196,7 @@ Command add_eval(CLI::App& root) {
                   "Tokens of a hole or completion: fixed:N or oracle; several are measured side by "
                   "side (default fixed:16,oracle)")
       ->delimiter(',')
-      ->type_name("LENGTH,LENGTH");
+      ->type_name("LENGTH,...");
   app->add_option("--limit", options->limit,
                   "Take a sample of N cases, always the same ones (default: all)")
       ->type_name("N")

@@ -16,7 +16,7 @@ struct CloseGz {
   void operator()(gzFile_s* file) const { ::gzclose_r(file); }
 };
 
-Result<std::string> read_whole(const std::string& path) {
+Result<std::string> read_whole(const std::string& path, std::uint64_t max_bytes) {
   std::error_code ignored;
   if (std::filesystem::exists(path, ignored) && !std::filesystem::is_regular_file(path, ignored)) {
     return fail(ErrorCode::InvalidInput, path + " is not a regular file");
@@ -32,9 +32,9 @@ Result<std::string> read_whole(const std::string& path) {
   for (;;) {
     const int got = ::gzread(file.get(), chunk.data(), static_cast<unsigned>(chunk.size()));
     if (got > 0) content.append(chunk.data(), static_cast<std::size_t>(got));
-    if (content.size() > kMaxJsonLinesBytes) {
+    if (content.size() > max_bytes) {
       return fail(ErrorCode::InvalidInput,
-                  path + " has more than " + human_bytes(kMaxJsonLinesBytes) + ", the limit");
+                  path + " has more than " + human_bytes(max_bytes) + ", the limit");
     }
     // Z_BUF_ERROR: a compressed file that ends too early.
     int error = Z_OK;
@@ -48,8 +48,8 @@ Result<std::string> read_whole(const std::string& path) {
 
 }  // namespace
 
-Result<std::vector<JsonLine>> read_json_lines(const std::string& path) {
-  const Result<std::string> content = read_whole(path);
+Result<std::vector<JsonLine>> read_json_lines(const std::string& path, std::uint64_t max_bytes) {
+  const Result<std::string> content = read_whole(path, max_bytes);
   if (!content) return content.error();
   std::vector<JsonLine> lines;
   int number = 0;

@@ -20,7 +20,8 @@ struct JsonLine {
 
 // The objects of a file; empty lines are left out. Whether it is compressed is seen from its
 // content. NotFound when it cannot be read; InvalidInput, with the line, for what is no object,
-// for a file that is too large, damaged, or has no line.
-Result<std::vector<JsonLine>> read_json_lines(const std::string& path);
+// for a file that is larger than max_bytes, damaged, or has no line.
+Result<std::vector<JsonLine>> read_json_lines(const std::string& path,
+                                              std::uint64_t max_bytes = kMaxJsonLinesBytes);
 
 }  // namespace lacuna::cli
