@@ -54,16 +54,16 @@ TEST(RevocationTest, AStepTakesBackFewerTokensThanItCommits) {
                     {{2, 0.9F}}};
   predictor.again = {{1, 0.2F}, {2, 0.3F}, {3, 0.95F}, {4, 0.95F}, {5, 0.95F}};
   std::vector<std::vector<std::int32_t>> revoked;
-  const auto result = denoise(
-      predictor, {.canvas = {0, kMask, kMask, kMask, kMask, kMask},
-                  .mask_token = kMask,
-                  .sampling = {.steps = 9,
-                               .algorithm = Algorithm::MaskgitPlus,
-                               .threshold = 0.6F,
-                               .revoke = 0.9F},
-                  .on_step = [&](const StepEvent& event) {
-                    revoked.emplace_back(event.revoked.begin(), event.revoked.end());
-                  }});
+  const auto result =
+      denoise(predictor, {.canvas = {0, kMask, kMask, kMask, kMask, kMask},
+                          .mask_token = kMask,
+                          .sampling = {.steps = 9,
+                                       .algorithm = Algorithm::MaskgitPlus,
+                                       .threshold = 0.6F,
+                                       .revoke = 0.9F},
+                          .on_step = [&](const StepEvent& event) {
+                            revoked.emplace_back(event.revoked.begin(), event.revoked.end());
+                          }});
   ASSERT_TRUE(result.has_value());
   // Both 1 and 2 fall short at the second step, which commits two: only the worse one goes. At the
   // third step 2 goes for 1 and 5.
@@ -89,12 +89,8 @@ TEST(RevocationTest, AQuestionIsALeaveOneOutPass) {
   without[4] = model.mask_token();
   const Ids position = {4};
   const Ids token = {canvas[4]};
-  PredictRequest base{.canvas = canvas,
-                      .rows = rows,
-                      .masked = {},
-                      .draw = {},
-                      .random = &random,
-                      .step = 0};
+  PredictRequest base{
+      .canvas = canvas, .rows = rows, .masked = {}, .draw = {}, .random = &random, .step = 0};
   PredictRequest question = base;
   question.canvas = without;
   question.masked = position;
