@@ -95,6 +95,7 @@ std::vector<DecodedToken> tokens_of(const engine::Model& model,
 
 DecodeMap map_of(const engine::Model& model, const DecodeTrace& trace) {
   std::vector<int> positions;
+  positions.reserve(trace.first_step.size());
   for (const engine::Candidate& it : trace.first_step) positions.push_back(it.position);
   const auto column_of = [&](int position) {
     return static_cast<int>(std::lower_bound(positions.begin(), positions.end(), position) -
