@@ -138,7 +138,7 @@ Result<void> test_samples(const AnalysisSettings& settings, std::span<const Anal
     tested.push_back(std::move(results[i]));
   }
   if (cases.empty()) return {};
-  const Result<void> judged =
+  Result<void> judged =
       judge(*settings.sandbox, cases, tested, settings.parallel, [](int) {}, settings.stop);
   if (!judged) return judged;
   point.tested = static_cast<int>(cases.size());
