@@ -95,6 +95,7 @@ std::vector<DecodedToken> tokens_of(const engine::Model& model,
 
 DecodeMap map_of(const engine::Model& model, const DecodeTrace& trace) {
   std::vector<int> positions;
+  positions.reserve(trace.first_step.size());
   for (const engine::Candidate& it : trace.first_step) positions.push_back(it.position);
   const auto column_of = [&](int position) {
     return static_cast<int>(std::lower_bound(positions.begin(), positions.end(), position) -
@@ -137,7 +138,7 @@ Result<void> test_samples(const AnalysisSettings& settings, std::span<const Anal
     tested.push_back(std::move(results[i]));
   }
   if (cases.empty()) return {};
-  const Result<void> judged =
+  Result<void> judged =
       judge(*settings.sandbox, cases, tested, settings.parallel, [](int) {}, settings.stop);
   if (!judged) return judged;
   point.tested = static_cast<int>(cases.size());

@@ -78,6 +78,7 @@ Result<void> judge(const PythonSandbox& sandbox, std::span<const EvalCase> cases
   const std::size_t threads = std::min(jobs.size(), static_cast<std::size_t>(parallel));
   Queue queue(std::move(jobs), threads, std::move(stop));
   std::vector<std::jthread> workers;
+  workers.reserve(threads);
   for (std::size_t i = 0; i < threads; ++i) {
     workers.emplace_back([&] { queue.work(sandbox); });
   }

@@ -249,9 +249,8 @@ Result<RunOutcome> PythonSandbox::run(std::string_view solution, std::string_vie
   if (read_some(status->read_end.get(), &failure, sizeof failure) == sizeof failure) {
     while (::waitpid(pid, nullptr, 0) < 0 && errno == EINTR) {
     }
-    return cannot(
-        std::string(describe_start_step(failure.step)) + " for a generated program, so none is run",
-        failure.error);
+    return cannot(std::string(describe(failure.step)) + " for a generated program, so none is run",
+                  failure.error);
   }
   const Clock::time_point begin = Clock::now();
   const auto time = std::chrono::duration<double>(limits_.seconds);

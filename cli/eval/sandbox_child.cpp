@@ -1,9 +1,9 @@
 #include "cli/eval/sandbox_child.h"
 
-#include <array>
 #include <cerrno>
 #include <csignal>
 #include <fcntl.h>
+#include <initializer_list>
 #include <linux/seccomp.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
@@ -17,12 +17,6 @@ constexpr int kReportFile = 3;
 constexpr int kStatusFile = 4;
 constexpr int kAboveAll = 16;  // numbers from here on are not those that are given out below
 constexpr rlim_t kOpenFiles = 32;
-
-constexpr std::array<const char*, 6> kSteps = {
-    "set up its files",           "set its limits",
-    "enter its folder",           "make it die with its parent",
-    "install the seccomp filter", "start Python"};
-enum Step : int { kFiles, kLimits, kFolder, kParent, kFilter, kPython };
 
 // The program's files are 0 to 3, and 4 until it runs; everything else is closed.
 bool set_up_files(SandboxChild& child) {
@@ -64,36 +58,48 @@ void unblock_signals() {
   ::signal(SIGPIPE, SIG_DFL);
   sigset_t none;
   ::sigemptyset(&none);
-  ::sigprocmask(SIG_SETMASK, &none, nullptr);
+  ::pthread_sigmask(SIG_SETMASK, &none, nullptr);
 }
 
 // The step that failed.
-Step start(SandboxChild& child) {
+StartStep start(SandboxChild& child) {
   ::setsid();  // no terminal to read or to type into
   unblock_signals();
-  if (!set_up_files(child)) return kFiles;
-  if (::chdir(child.folder) != 0) return kFolder;
-  if (!set_limits(child)) return kLimits;
-  if (!die_with_parent(child)) return kParent;
-  if (!install_filter(child)) return kFilter;
+  if (!set_up_files(child)) return StartStep::Files;
+  if (::chdir(child.folder) != 0) return StartStep::Folder;
+  if (!set_limits(child)) return StartStep::Limits;
+  if (!die_with_parent(child)) return StartStep::Parent;
+  if (!install_filter(child)) return StartStep::Filter;
   ::execve(child.arguments[0], child.arguments, child.environment);
-  return kPython;
+  return StartStep::Python;
 }
 
 }  // namespace
 
 void run_sandbox_child(const SandboxChild& child) {
   SandboxChild own = child;
-  const Step failed = start(own);
+  const StartStep failed = start(own);
   const StartFailure failure = {failed, errno};
   [[maybe_unused]] const ssize_t written = ::write(own.status_pipe, &failure, sizeof failure);
   ::_exit(127);
 }
 
-const char* describe_start_step(int step) {
-  return step >= 0 && step < static_cast<int>(kSteps.size())
-             ? kSteps[static_cast<std::size_t>(step)]
-             : "be started";
+const char* describe(StartStep step) {
+  switch (step) {
+    case StartStep::Files:
+      return "set up its files";
+    case StartStep::Folder:
+      return "enter its folder";
+    case StartStep::Limits:
+      return "set its limits";
+    case StartStep::Parent:
+      return "make it die with Lacuna";
+    case StartStep::Filter:
+      return "install the seccomp filter";
+    case StartStep::Python:
+      return "start Python";
+  }
+  return "start it";
 }
 
 }  // namespace lacuna::cli

@@ -22,8 +22,10 @@ struct SandboxChild {
   int status_pipe;  // closed when Python has started, else gets a StartFailure
 };
 
+enum class StartStep : std::uint8_t { Files, Folder, Limits, Parent, Filter, Python };
+
 struct StartFailure {
-  int step;  // for describe_start_step()
+  StartStep step;
   int error;
 };
 
@@ -31,6 +33,6 @@ struct StartFailure {
 [[noreturn]] void run_sandbox_child(const SandboxChild& child);
 
 // What could not be done: "install the seccomp filter".
-const char* describe_start_step(int step);
+const char* describe(StartStep step);
 
 }  // namespace lacuna::cli

@@ -34,6 +34,7 @@ void sort_as_decoded(std::vector<TracedCommit>& commits) {
 
 std::vector<int> order_of(const DecodeTrace& trace) {
   std::vector<int> order;
+  order.reserve(trace.commits.size());
   for (const TracedCommit& commit : trace.commits) order.push_back(commit.candidate.position);
   return order;
 }
@@ -73,6 +74,7 @@ std::vector<FirstStepMean> first_step_means(std::span<const DecodeTrace> traces)
     }
   }
   std::vector<FirstStepMean> means;
+  means.reserve(sums.size());
   for (const auto& [distance, sum] : sums) {
     means.push_back({distance, sum.count, sum.probability / sum.count, sum.confidence / sum.count});
   }

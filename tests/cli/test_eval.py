@@ -1,8 +1,10 @@
 """lacuna eval: benchmarks in, figures out."""
 
 import copy
+import ctypes
 import json
 import os
+import platform
 import re
 import signal
 import subprocess
@@ -188,6 +190,40 @@ class Progress(Eval):
         process.send_signal(signal.SIGINT)
         output, message = process.communicate(timeout=300)
         self.assertEqual((process.returncode, output, message), (130, b"", b""))
+
+
+def forbid_seccomp():
+    """For a child process: prctl(PR_SET_SECCOMP) fails from here on, as in some containers."""
+
+    class Instruction(ctypes.Structure):
+        _fields_ = [("code", ctypes.c_ushort), ("jt", ctypes.c_ubyte), ("jf", ctypes.c_ubyte),
+                    ("k", ctypes.c_uint)]
+
+    class Program(ctypes.Structure):
+        _fields_ = [("len", ctypes.c_ushort), ("filter", ctypes.POINTER(Instruction))]
+
+    load, jump_if_equal, give = 0x20, 0x15, 0x06
+    code = (Instruction * 6)(
+        Instruction(load, 0, 0, 0), Instruction(jump_if_equal, 0, 3, 157),  # prctl
+        Instruction(load, 0, 0, 16), Instruction(jump_if_equal, 0, 1, 22),  # PR_SET_SECCOMP
+        Instruction(give, 0, 0, 0x00050001), Instruction(give, 0, 0, 0x7FFF0000),
+    )
+    libc = ctypes.CDLL(None)
+    libc.prctl(38, 1, 0, 0, 0)  # PR_SET_NO_NEW_PRIVS
+    libc.prctl(22, 2, ctypes.byref(Program(len(code), code)), 0, 0)
+
+
+class WithoutAFilter(Eval):
+    @unittest.skipIf(platform.machine() != "x86_64", "the numbers are those of x86-64")
+    def test_nothing_is_run(self):
+        task = dict(INFILLING[0], canonical_solution="    open('ran', 'w')\n    for p in prices:\n")
+        path = self.write("tasks.jsonl", json_lines([task]))
+        result = subprocess.run(
+            [EXECUTABLE, "eval", "infilling", str(path), "--gold"],
+            capture_output=True, cwd=self.folder, preexec_fn=forbid_seccomp, timeout=300,
+        )
+        self.assertEqual((result.returncode, result.stdout), (1, b""))
+        self.assertRegex(result.stderr.decode(), r"\Alacuna: [^\n]*seccomp filter[^\n]*none is run[^\n]*\n\Z")
 
 
 class WrongInput(Eval):
