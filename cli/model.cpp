@@ -51,6 +51,10 @@ const char* name_of(kernels::DType type) {
       return "f16";
     case kernels::DType::BF16:
       return "bf16";
+    case kernels::DType::I8:
+      return "int8";
+    case kernels::DType::I4:
+      return "int4";
   }
   return "unknown";
 }

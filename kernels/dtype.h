@@ -7,9 +7,22 @@
 
 namespace lacuna::kernels {
 
-enum class DType : std::uint8_t { F32, F16, BF16 };
+// I8 and I4 are integers that a QuantisedParts turns into weights (kernels/cpu/quantised_rows.h).
+enum class DType : std::uint8_t { F32, F16, BF16, I8, I4 };
 
-constexpr std::size_t size_of(DType type) { return type == DType::F32 ? 4 : 2; }
+constexpr bool is_float(DType type) { return type != DType::I8 && type != DType::I4; }
+
+// Bytes of a number; two I4 share one, which row_bytes() knows.
+constexpr std::size_t size_of(DType type) {
+  if (type == DType::F32) return 4;
+  return is_float(type) ? 2 : 1;
+}
+
+// Bytes of k consecutive numbers.
+constexpr std::size_t row_bytes(DType type, int k) {
+  const auto count = static_cast<std::size_t>(k);
+  return type == DType::I4 ? (count + 1) / 2 : count * size_of(type);
+}
 
 constexpr float bf16_to_f32(std::uint16_t bits) {
   return std::bit_cast<float>(static_cast<std::uint32_t>(bits) << 16);
