@@ -33,7 +33,8 @@ PackedMatrix pack(kernels::CpuContext& context, kernels::WeightFormat format,
   for (const TensorView& tensor : stacked) {
     sources.push_back({.data = tensor.data.data(),
                        .type = tensor.type,
-                       .rows = static_cast<int>(tensor.shape[0])});
+                       .rows = static_cast<int>(tensor.shape[0]),
+                       .parts = tensor.parts});
   }
   return PackedMatrix::pack(context, sources, static_cast<int>(stacked.begin()->shape[1]), format);
 }
@@ -310,7 +311,8 @@ void ForwardPass::run(std::span<const std::int32_t> canvas, std::span<const std:
                               .type = b.weights->embedding.type,
                               .ids = b.ids.data(),
                               .M = static_cast<int>(rows.size()),
-                              .D = config.hidden_size});
+                              .D = config.hidden_size,
+                              .scales = b.weights->embedding.parts.scales});
   const int canvas_size = static_cast<int>(canvas.size());
   for (int layer = 0; layer < config.layers; ++layer) {
     b.project_qkv(layer, rows);

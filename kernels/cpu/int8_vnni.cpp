@@ -26,8 +26,8 @@ struct Columns {
 
 LACUNA_VNNI_INLINE Columns load_columns(const void* p) {
   const auto* words = static_cast<const std::uint32_t*>(p);
-  return {_mm512_loadu_si512(words), _mm512_loadu_si512(words + 16),
-          _mm512_loadu_si512(words + 32), _mm512_loadu_si512(words + 48)};
+  return {_mm512_loadu_si512(words), _mm512_loadu_si512(words + 16), _mm512_loadu_si512(words + 32),
+          _mm512_loadu_si512(words + 48)};
 }
 
 LACUNA_VNNI_INLINE void store_columns(std::int32_t* p, const Columns& columns) {

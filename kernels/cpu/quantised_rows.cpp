@@ -96,10 +96,10 @@ Line best_line(const float* x, int n) {
     for (int shift = -2; shift <= 2; ++shift) {  // sixths of a step
       const auto reach = static_cast<float>(kLargestCode * step);
       const float start = middle - reach / 2 + static_cast<float>(step * shift) / 6;
-      const Line line = {.step = step,
-                         .offset = std::clamp(static_cast<int>(std::nearbyint(start)),
-                                              -kLargestInteger,
-                                              kLargestInteger - kLargestCode * step)};
+      const Line line = {
+          .step = step,
+          .offset = std::clamp(static_cast<int>(std::nearbyint(start)), -kLargestInteger,
+                               kLargestInteger - kLargestCode * step)};
       const float error = error_of(x, n, line);
       if (error < smallest) {
         smallest = error;

@@ -9,19 +9,6 @@
 
 namespace lacuna::kernels {
 
-// What stands beside the integers of a quantised matrix; null for floats.
-//   I8: weight = integer * scale of its row.
-//   I4: codes 0 to 15, two in a byte, the even k in the lower half; weight = integer * scale of
-//       its row with integer = code * step + offset, clamped to [-127, 127], where step and offset
-//       are those of its group of consecutive k. The integers are what an Int8 PackedMatrix holds,
-//       so nothing is rounded a second time when 4 bits are computed with as 8.
-struct QuantisedParts {
-  const void* scales = nullptr;     // a float for each row, at any address
-  const void* steps = nullptr;      // [rows, ceil(k / group)] unsigned bytes
-  const void* offsets = nullptr;    // [rows, ceil(k / group)] signed bytes
-  int group = 0;                    // numbers of a group; the last of a row may have fewer
-};
-
 // `rows` x k numbers, row-major without gaps. May lie anywhere in memory (a mapped file).
 struct MatrixSource {
   const void* data;

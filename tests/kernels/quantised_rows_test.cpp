@@ -29,13 +29,12 @@ struct Row4 {
   }
 
   MatrixSource source() const {
-    return {.data = codes.data(),
-            .type = DType::I4,
-            .rows = 1,
-            .parts = {.scales = &scale,
-                      .steps = steps.data(),
-                      .offsets = offsets.data(),
-                      .group = group}};
+    return {
+        .data = codes.data(),
+        .type = DType::I4,
+        .rows = 1,
+        .parts = {
+            .scales = &scale, .steps = steps.data(), .offsets = offsets.data(), .group = group}};
   }
 
   std::vector<float> read(int k) const {
