@@ -39,6 +39,8 @@ const char* name_of(engine::Architecture architecture) {
       return "Dream";
     case engine::Architecture::Qwen2:
       return "Qwen2 (bidirectional)";
+    case engine::Architecture::Llada:
+      return "LLaDA";
   }
   return "unknown";
 }

@@ -139,35 +139,95 @@ class TensorPool {
   std::optional<Error> error_;
 };
 
-void add_layer(std::vector<TensorSlot>& slots, const ModelConfig& config, int layer_idx,
-               LayerTensors& layer) {
+// Names of the files' tensors; those of a layer stand after its prefix and its number.
+struct TensorNames {
+  const char* embedding;
+  const char* layer_prefix;
+  const char* input_norm;
+  const char* q;
+  const char* k;
+  const char* v;
+  const char* o;
+  const char* post_norm;
+  const char* gate;
+  const char* up;
+  const char* down;
+  const char* norm;
+  const char* lm_head;
+};
+
+constexpr TensorNames kQwen2Names = {
+    .embedding = "model.embed_tokens",
+    .layer_prefix = "model.layers.",
+    .input_norm = "input_layernorm",
+    .q = "self_attn.q_proj",
+    .k = "self_attn.k_proj",
+    .v = "self_attn.v_proj",
+    .o = "self_attn.o_proj",
+    .post_norm = "post_attention_layernorm",
+    .gate = "mlp.gate_proj",
+    .up = "mlp.up_proj",
+    .down = "mlp.down_proj",
+    .norm = "model.norm",
+    .lm_head = "lm_head",
+};
+// ff_out is the name of each layer's last matrix and of the LM head.
+constexpr TensorNames kLladaNames = {
+    .embedding = "model.transformer.wte",
+    .layer_prefix = "model.transformer.blocks.",
+    .input_norm = "attn_norm",
+    .q = "q_proj",
+    .k = "k_proj",
+    .v = "v_proj",
+    .o = "attn_out",
+    .post_norm = "ff_norm",
+    .gate = "ff_proj",
+    .up = "up_proj",
+    .down = "ff_out",
+    .norm = "model.transformer.ln_f",
+    .lm_head = "model.transformer.ff_out",
+};
+
+std::string weight(const char* name) { return std::string(name) + ".weight"; }
+
+void add_layer(std::vector<TensorSlot>& slots, const ModelConfig& config, const TensorNames& names,
+               int layer_idx, LayerTensors& layer) {
   const std::int64_t D = config.hidden_size;
   const std::int64_t F = config.intermediate_size;
   const std::int64_t q_rows = std::int64_t{config.heads} * config.head_size;
   const std::int64_t kv_rows = std::int64_t{config.kv_heads} * config.head_size;
-  const std::string prefix = "model.layers." + std::to_string(layer_idx) + ".";
+  const std::string prefix = names.layer_prefix + std::to_string(layer_idx) + ".";
   const auto add = [&](const char* name, const Shape& shape, TensorView& view) {
     const TensorKind kind = shape.size() == 1 ? TensorKind::Vector : TensorKind::Matrix;
-    slots.push_back({prefix + name, shape, kind, &view});
+    slots.push_back({prefix + weight(name), shape, kind, &view});
   };
-  add("input_layernorm.weight", {D}, layer.input_norm);
-  add("self_attn.q_proj.weight", {q_rows, D}, layer.q);
-  add("self_attn.k_proj.weight", {kv_rows, D}, layer.k);
-  add("self_attn.v_proj.weight", {kv_rows, D}, layer.v);
-  add("self_attn.o_proj.weight", {D, q_rows}, layer.o);
-  if (config.qkv_bias) {
-    add("self_attn.q_proj.bias", {q_rows}, layer.q_bias);
-    add("self_attn.k_proj.bias", {kv_rows}, layer.k_bias);
-    add("self_attn.v_proj.bias", {kv_rows}, layer.v_bias);
-  }
-  add("post_attention_layernorm.weight", {D}, layer.post_norm);
-  add("mlp.gate_proj.weight", {F, D}, layer.gate);
-  add("mlp.up_proj.weight", {F, D}, layer.up);
-  add("mlp.down_proj.weight", {D, F}, layer.down);
+  const auto add_bias = [&](const char* name, std::int64_t rows, TensorView& view) {
+    if (config.qkv_bias)
+      slots.push_back({prefix + name + ".bias", {rows}, TensorKind::Vector, &view});
+  };
+  add(names.input_norm, {D}, layer.input_norm);
+  add(names.q, {q_rows, D}, layer.q);
+  add(names.k, {kv_rows, D}, layer.k);
+  add(names.v, {kv_rows, D}, layer.v);
+  add(names.o, {D, q_rows}, layer.o);
+  add_bias(names.q, q_rows, layer.q_bias);
+  add_bias(names.k, kv_rows, layer.k_bias);
+  add_bias(names.v, kv_rows, layer.v_bias);
+  add(names.post_norm, {D}, layer.post_norm);
+  add(names.gate, {F, D}, layer.gate);
+  add(names.up, {F, D}, layer.up);
+  add(names.down, {D, F}, layer.down);
+}
+
+const TensorNames& names_of(const ModelConfig& config) {
+  return config.architecture == Architecture::Llada ? kLladaNames : kQwen2Names;
 }
 
 TensorSlot head_slot(const ModelConfig& config, TensorView& view) {
-  return {"lm_head.weight", {config.vocab_size, config.hidden_size}, TensorKind::Table, &view};
+  return {weight(names_of(config).lm_head),
+          {config.vocab_size, config.hidden_size},
+          TensorKind::Table,
+          &view};
 }
 
 }  // namespace
@@ -176,12 +236,13 @@ std::vector<TensorSlot> tensor_slots(const ModelConfig& config, ModelTensors& te
   const std::int64_t V = config.vocab_size;
   const std::int64_t D = config.hidden_size;
   std::vector<TensorSlot> slots;
-  slots.push_back({"model.embed_tokens.weight", {V, D}, TensorKind::Table, &tensors.embedding});
+  const TensorNames& names = names_of(config);
+  slots.push_back({weight(names.embedding), {V, D}, TensorKind::Table, &tensors.embedding});
   tensors.layers.resize(static_cast<std::size_t>(config.layers));
   for (int layer = 0; layer < config.layers; ++layer) {
-    add_layer(slots, config, layer, tensors.layers[static_cast<std::size_t>(layer)]);
+    add_layer(slots, config, names, layer, tensors.layers[static_cast<std::size_t>(layer)]);
   }
-  slots.push_back({"model.norm.weight", {D}, TensorKind::Vector, &tensors.norm});
+  slots.push_back({weight(names.norm), {D}, TensorKind::Vector, &tensors.norm});
   if (!config.tied_embeddings) slots.push_back(head_slot(config, tensors.lm_head));
   return slots;
 }

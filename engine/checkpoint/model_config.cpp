@@ -27,6 +27,38 @@ constexpr std::size_t kMaxLanguages = 1024;
 
 constexpr std::array kDreamClasses = {"DreamModel", "DreamForCausalLM"};
 constexpr std::array kQwen2Classes = {"Qwen2ForCausalLM"};
+constexpr std::array kLladaClasses = {"LLaDAModelLM"};
+
+// What the sizes are called in config.json.
+struct SizeKeys {
+  const char* vocab_size;
+  const char* hidden_size;
+  const char* intermediate_size;
+  const char* layers;
+  const char* heads;
+  const char* kv_heads;
+  const char* max_positions;
+};
+
+constexpr SizeKeys kQwen2Keys = {
+    .vocab_size = "vocab_size",
+    .hidden_size = "hidden_size",
+    .intermediate_size = "intermediate_size",
+    .layers = "num_hidden_layers",
+    .heads = "num_attention_heads",
+    .kv_heads = "num_key_value_heads",
+    .max_positions = "max_position_embeddings",
+};
+// vocab_size counts the tokens; the table may have more rows. Without embedding_size it has as many.
+constexpr SizeKeys kLladaKeys = {
+    .vocab_size = "embedding_size",
+    .hidden_size = "d_model",
+    .intermediate_size = "mlp_hidden_size",
+    .layers = "n_layers",
+    .heads = "n_heads",
+    .kv_heads = "n_kv_heads",
+    .max_positions = "max_sequence_length",
+};
 
 void unsupported(JsonFields& fields, std::string_view key, std::string_view rule) {
   fields.refuse(key, rule, ErrorCode::InvalidInput);
@@ -58,10 +90,10 @@ Architecture read_architecture(JsonFields& fields) {
     return Architecture::Qwen2;
   }
   if (type == "llada") {
-    unsupported(fields, "model_type", "LLaDA models are not supported yet");
-  } else {
-    unsupported(fields, "model_type", "Dream and qwen2 are supported");
+    check_class(fields, kLladaClasses);
+    return Architecture::Llada;
   }
+  unsupported(fields, "model_type", "Dream, qwen2 and llada are supported");
   return Architecture::Dream;
 }
 
@@ -98,6 +130,30 @@ float read_rope(JsonFields& fields) {
   return static_cast<float>(fields.required_number("rope_theta", kMinTheta, kMaxTheta));
 }
 
+// LLaDA's configuration can name many networks; the published models are one of them.
+void refuse_other_llada_networks(JsonFields& fields) {
+  const auto must_be = [&](std::string_view key, bool expected) {
+    if (fields.bool_or(key, expected) == expected) return;
+    unsupported(fields, key, expected ? "only true is supported" : "only false is supported");
+  };
+  const auto must_name = [&](std::string_view key, const char* expected) {
+    if (fields.optional_string(key).value_or(expected) == expected) return;
+    unsupported(fields, key, std::string("only '") + expected + "' is supported");
+  };
+  must_be("rope", true);
+  must_be("layer_norm_with_affine", true);
+  for (const char* key : {"alibi", "include_bias", "bias_for_layer_norm", "attention_layer_norm",
+                          "input_emb_norm", "scale_logits", "multi_query_attention"}) {
+    must_be(key, false);
+  }
+  must_name("block_type", "llama");
+  must_name("layer_norm_type", "rms");
+  must_name("activation_type", "silu");
+  if (fields.optional_int("block_group_size", 1, kMaxLayers).value_or(1) != 1) {
+    unsupported(fields, "block_group_size", "only 1 is supported");
+  }
+}
+
 void refuse_unsupported_features(JsonFields& fields) {
   if (fields.bool_or("use_sliding_window", false)) {
     unsupported(fields, "use_sliding_window", "sliding-window attention is not supported");
@@ -119,36 +175,36 @@ void refuse_unsupported_features(JsonFields& fields) {
   }
 }
 
-void read_sizes(JsonFields& fields, ModelConfig& config) {
-  config.vocab_size = fields.required_int("vocab_size", 1, kMaxVocabSize);
-  config.hidden_size = fields.required_int("hidden_size", 1, kMaxHiddenSize);
-  config.intermediate_size = fields.required_int("intermediate_size", 1, kMaxIntermediateSize);
-  config.layers = fields.required_int("num_hidden_layers", 1, kMaxLayers);
-  config.heads = fields.required_int("num_attention_heads", 1, kMaxHeads);
-  config.kv_heads = fields.optional_int("num_key_value_heads", 1, kMaxHeads).value_or(config.heads);
-  config.max_positions = fields.required_int("max_position_embeddings", 1, kMaxPositions);
+void read_sizes(JsonFields& fields, const SizeKeys& keys, ModelConfig& config) {
+  config.vocab_size = fields.required_int(keys.vocab_size, 1, kMaxVocabSize);
+  config.hidden_size = fields.required_int(keys.hidden_size, 1, kMaxHiddenSize);
+  config.intermediate_size = fields.required_int(keys.intermediate_size, 1, kMaxIntermediateSize);
+  config.layers = fields.required_int(keys.layers, 1, kMaxLayers);
+  config.heads = fields.required_int(keys.heads, 1, kMaxHeads);
+  config.kv_heads = fields.optional_int(keys.kv_heads, 1, kMaxHeads).value_or(config.heads);
+  config.max_positions = fields.required_int(keys.max_positions, 1, kMaxPositions);
 
-  const std::string heads = std::to_string(config.heads);
+  const std::string heads = std::string(keys.heads) + ", which is " + std::to_string(config.heads);
+  const std::string heads_are = std::string(keys.heads) + " " + std::to_string(config.heads);
   if (config.heads % config.kv_heads != 0) {
-    fields.refuse("num_key_value_heads", "it must divide num_attention_heads, which is " + heads);
+    fields.refuse(keys.kv_heads, "it must divide " + heads);
   }
   if (const auto head_size = fields.optional_int("head_dim", 2, kMaxHeadSize)) {
     config.head_size = *head_size;
     if (config.head_size % 2 != 0) fields.refuse("head_dim", "RoPE needs an even number");
     if (config.heads * config.head_size > kMaxHiddenSize) {
-      fields.refuse("head_dim", "with num_attention_heads " + heads + " the product exceeds " +
-                                    std::to_string(kMaxHiddenSize));
+      fields.refuse("head_dim",
+                    "with " + heads_are + " the product exceeds " + std::to_string(kMaxHiddenSize));
     }
     return;
   }
   config.head_size = config.hidden_size / config.heads;
   if (config.hidden_size % config.heads != 0) {
-    fields.refuse("hidden_size", "it must be a multiple of num_attention_heads, which is " + heads);
+    fields.refuse(keys.hidden_size, "it must be a multiple of " + heads);
   } else if (config.head_size % 2 != 0 || config.head_size > kMaxHeadSize) {
-    fields.refuse("hidden_size", "with num_attention_heads " + heads + " a head has " +
-                                     std::to_string(config.head_size) +
-                                     " numbers; it must be even and at most " +
-                                     std::to_string(kMaxHeadSize));
+    fields.refuse(keys.hidden_size,
+                  "with " + heads_are + " a head has " + std::to_string(config.head_size) +
+                      " numbers; it must be even and at most " + std::to_string(kMaxHeadSize));
   }
 }
 
@@ -246,15 +302,20 @@ Result<ModelConfig> parse_model_config(std::string_view config_json,
   ModelConfig config;
   // What cannot run comes first: the sizes of an unknown kind of model have other names.
   config.architecture = read_architecture(fields);
+  const bool llada = config.architecture == Architecture::Llada;
   refuse_unsupported_features(fields);
-  read_sizes(fields, config);
+  if (llada) refuse_other_llada_networks(fields);
+  SizeKeys keys = llada ? kLladaKeys : kQwen2Keys;
+  if (!fields.has(keys.vocab_size)) keys.vocab_size = "vocab_size";
+  read_sizes(fields, keys, config);
   constexpr double kMinEps = 1e-12;
   constexpr double kMaxEps = 0.1;
   config.rms_norm_eps =
       static_cast<float>(fields.required_number("rms_norm_eps", kMinEps, kMaxEps));
   config.rope_theta = read_rope(fields);
-  config.tied_embeddings = fields.bool_or("tie_word_embeddings", false);
-  config.shift_logits = fields.bool_or("logits_shift", true);
+  config.tied_embeddings = fields.bool_or(llada ? "weight_tying" : "tie_word_embeddings", false);
+  config.qkv_bias = llada ? fields.bool_or("include_qkv_bias", false) : true;
+  config.shift_logits = fields.bool_or("logits_shift", !llada);
   read_tokens(fields, generation, config);
   config.quantisation = read_quantisation(fields);
   if (fields.error()) return *fields.error();

@@ -19,6 +19,7 @@ namespace lacuna::engine {
 enum class Architecture : std::uint8_t {
   Dream,  // Dream, DiffuCoder, Dream-Coder, DreamOn, and our own models
   Qwen2,  // the same layers under Qwen2's name, run without a causal mask: Open-dCoder
+  Llada,  // LLaDA: other names for the same layers, no biases, logits not shifted
 };
 
 // How our own models frame a file in the canvas: begin, a language token, text, end.
@@ -53,9 +54,9 @@ struct ModelConfig {
   float rms_norm_eps = 0;
   float rope_theta = 0;
   bool tied_embeddings = false;
-  bool qkv_bias = true;  // always, in both architectures
-  // Row i of the logits predicts position i + 1 (models grown from autoregressive ones). True for
-  // both architectures unless the key "logits_shift" says otherwise.
+  bool qkv_bias = true;  // always, but for LLaDA
+  // Row i of the logits predicts position i + 1 (models grown from autoregressive ones). False for
+  // LLaDA, true for the others unless the key "logits_shift" says otherwise.
   bool shift_logits = true;
 
   // Of a list of ids (eos_token_id may be one) the first. An absent mask_token may still be found

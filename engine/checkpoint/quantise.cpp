@@ -55,7 +55,8 @@ class Workshop {
     fs::permissions(path_, kForAll, error);
     // rename() would replace an empty folder.
     std::error_code ignored;
-    if (fs::exists(fs::symlink_status(out, ignored))) error = std::make_error_code(std::errc::file_exists);
+    if (fs::exists(fs::symlink_status(out, ignored)))
+      error = std::make_error_code(std::errc::file_exists);
     if (!error) fs::rename(path_, out, error);
     if (error) {
       return fail(ErrorCode::Unavailable, "cannot create " + out.string() + ": " + error.message());
@@ -71,8 +72,8 @@ class Workshop {
 // A tensor of the source and what it becomes: the numbers of the tensors in the file.
 struct Job {
   TensorSlot slot;
-  DType type;              // it is stored as
-  std::size_t data = 0;    // into the writer's tensors; the next ones of quantised matrices only
+  DType type;            // it is stored as
+  std::size_t data = 0;  // into the writer's tensors; the next ones of quantised matrices only
   std::size_t scales = 0;
   std::size_t steps = 0;
   std::size_t offsets = 0;
@@ -95,9 +96,8 @@ std::string_view name_of(DType type) {
 }
 
 std::uint64_t bytes_of(const std::vector<std::int64_t>& shape, std::size_t per_number) {
-  return static_cast<std::uint64_t>(
-      std::accumulate(shape.begin(), shape.end(), static_cast<std::int64_t>(per_number),
-                      std::multiplies<>()));
+  return static_cast<std::uint64_t>(std::accumulate(
+      shape.begin(), shape.end(), static_cast<std::int64_t>(per_number), std::multiplies<>()));
 }
 
 struct Plan {
@@ -126,8 +126,7 @@ Plan plan_for(std::vector<TensorSlot> slots, const QuantisedWeights& weights) {
   }
   for (Job& job : plan.jobs) {
     if (!kernels::is_float(job.type)) continue;
-    job.data =
-        store(job.slot.name, name_of(job.type), job.slot.shape, kernels::size_of(job.type));
+    job.data = store(job.slot.name, name_of(job.type), job.slot.shape, kernels::size_of(job.type));
   }
   for (Job& job : plan.jobs) {
     if (kernels::is_float(job.type)) continue;
@@ -297,7 +296,7 @@ Result<void> write_config(const QuantiseRequest& request, const fs::path& path) 
 
 // Weights in any format, and what describes their files.
 bool is_weights(const fs::path& name) {
-  constexpr std::array kExtensions = {".safetensors", ".bin", ".pt",     ".pth",    ".ckpt",
+  constexpr std::array kExtensions = {".safetensors", ".bin", ".pt",      ".pth", ".ckpt",
                                       ".gguf",        ".h5",  ".msgpack", ".onnx"};
   return std::find(kExtensions.begin(), kExtensions.end(), name.extension()) != kExtensions.end() ||
          name.string().ends_with(".index.json");

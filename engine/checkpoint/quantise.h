@@ -24,7 +24,7 @@ struct QuantiseProgress {
 struct QuantiseRequest {
   std::filesystem::path source;
   std::filesystem::path out;
-  QuantisedWeights weights;  // with 4 bits, a group from 8 to 1024
+  QuantisedWeights weights;                                  // with 4 bits, a group from 8 to 1024
   std::function<void(const QuantiseProgress&)> on_progress;  // on the calling thread; may be empty
   std::stop_token stop;
 };

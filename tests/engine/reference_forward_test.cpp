@@ -124,6 +124,27 @@ TEST(ReferenceForwardTest, LogitsOfTheOriginalDreamMatch) {
   EXPECT_EQ(texts, 6);
 }
 
+TEST(ReferenceForwardTest, LogitsOfLladaMatch) {
+  ReferenceModel model("llada-tiny");
+  const nlohmann::json golden = read_reference("llada-tiny/golden.json");
+  for (const auto& entry : golden["forward"]) {
+    const Ids ids = entry["ids"].get<Ids>();
+    const auto V = static_cast<std::size_t>(model.vocab_size());
+    std::vector<float> logits(ids.size() * V);
+    model.predictor(static_cast<int>(ids.size())).logits(ids, iota_ids(ids.size()), logits.data());
+    for (std::size_t t = 0; t < ids.size(); ++t) {
+      const std::span<const float> row(logits.data() + t * V, V);
+      EXPECT_EQ(argmax(row), entry["argmax"][t].get<int>()) << "position " << t;
+      EXPECT_NEAR(logsumexp(row), entry["logsumexp"][t].get<float>(), kTolerance);
+    }
+    if (!entry["logits"].is_null()) expect_network_logits(model, ids, entry["logits"], 0);
+  }
+  ReferenceModel original("golden/llada_tiny");
+  for (const auto& entry : read_reference("golden/llada_tiny/forward.json")) {
+    expect_network_logits(original, entry["input_ids"].get<Ids>(), entry["logits"], 0);
+  }
+}
+
 // The trainer and the engine are two implementations of one network (training/golden.py).
 TEST(TrainerForwardTest, LogitsOfTheTrainingCodeMatch) {
   ReferenceModel model("../lacuna_tiny");

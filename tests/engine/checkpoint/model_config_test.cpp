@@ -87,6 +87,68 @@ TEST(ModelConfigTest, ReadsAQwen2ConfigWithoutAMask) {
   EXPECT_FALSE(config->mask_token);
 }
 
+// LLaDA-8B's config.json, with some keys changed.
+std::string llada_config(const std::string& changes) {
+  json config = json::parse(R"({
+    "activation_type": "silu", "alibi": false, "architectures": ["LLaDAModelLM"],
+    "attention_dropout": 0.0, "attention_layer_norm": false,
+    "bias_for_layer_norm": false, "block_group_size": 1, "block_type": "llama", "d_model": 4096,
+    "embedding_size": 126464, "eos_token_id": 126081, "include_bias": false,
+    "include_qkv_bias": false, "input_emb_norm": false, "layer_norm_type": "rms",
+    "layer_norm_with_affine": true, "mask_token_id": 126336, "max_sequence_length": 4096,
+    "mlp_hidden_size": 12288, "mlp_ratio": 4, "model_type": "llada", "multi_query_attention": null,
+    "n_heads": 32, "n_kv_heads": 32, "n_layers": 32, "pad_token_id": 126081,
+    "rms_norm_eps": 1e-05, "rope": true, "rope_full_precision": true, "rope_theta": 500000.0,
+    "scale_logits": false, "use_cache": false, "vocab_size": 126464, "weight_tying": false})");
+  config.update(json::parse(changes));
+  return config.dump();
+}
+
+TEST(ModelConfigTest, ReadsTheConfigOfLlada) {
+  const auto config = parse_model_config(llada_config(R"({"vocab_size": 126000})"));
+  ASSERT_TRUE(config.has_value()) << config.error().message;
+  EXPECT_EQ(config->architecture, Architecture::Llada);
+  EXPECT_EQ(config->vocab_size, 126464);
+  EXPECT_EQ(config->hidden_size, 4096);
+  EXPECT_EQ(config->intermediate_size, 12288);
+  EXPECT_EQ(config->layers, 32);
+  EXPECT_EQ(config->heads, 32);
+  EXPECT_EQ(config->kv_heads, 32);
+  EXPECT_EQ(config->head_size, 128);
+  EXPECT_EQ(config->max_positions, 4096);
+  EXPECT_EQ(config->rms_norm_eps, 1e-5F);
+  EXPECT_EQ(config->rope_theta, 5e5F);
+  EXPECT_FALSE(config->qkv_bias || config->shift_logits || config->tied_embeddings);
+  EXPECT_EQ(config->mask_token, 126336);
+  const auto without = parse_model_config(
+      llada_config(R"({"embedding_size": null, "n_kv_heads": null, "include_qkv_bias": true})"));
+  ASSERT_TRUE(without.has_value()) << without.error().message;
+  EXPECT_EQ(without->vocab_size, 126464);
+  EXPECT_EQ(without->kv_heads, 32);
+  EXPECT_TRUE(without->qkv_bias);
+}
+
+TEST(ModelConfigTest, SaysWhichLladaNetworkItCannotRun) {
+  for (const auto& [change, message] : std::map<std::string, std::string>{
+           {R"({"alibi": true})", "alibi is true; only false is supported"},
+           {R"({"rope": false})", "rope is false; only true is supported"},
+           {R"({"include_bias": true})", "include_bias is true; only false is supported"},
+           {R"({"block_type": "sequential"})",
+            "block_type is 'sequential'; only 'llama' is supported"},
+           {R"({"layer_norm_type": "default"})",
+            "layer_norm_type is 'default'; only 'rms' is supported"},
+           {R"({"activation_type": "gelu"})",
+            "activation_type is 'gelu'; only 'silu' is supported"},
+           {R"({"block_group_size": 4})", "block_group_size is 4; only 1 is supported"},
+       }) {
+    check_refused(llada_config(change), ErrorCode::InvalidInput, message);
+  }
+  check_refused(llada_config(R"({"n_kv_heads": 5})"), ErrorCode::Corrupt,
+                "n_kv_heads is 5; it must divide n_heads, which is 32");
+  check_refused(llada_config(R"({"d_model": null})"), ErrorCode::Corrupt,
+                "the key d_model is missing");
+}
+
 TEST(ModelConfigTest, OurKeysChangeWhatTheArchitectureSays) {
   EXPECT_FALSE(accepted(R"({"logits_shift": false})").shift_logits);
   EXPECT_FALSE(accepted(R"({"model_type": "qwen2", "architectures": null, "logits_shift": false})")
@@ -155,9 +217,11 @@ TEST(ModelConfigTest, SaysWhichFeatureItCannotRun) {
     const char* changes;
     const char* message;
   } cases[] = {
-      {R"({"model_type": "llada"})", "model_type is 'llada'; LLaDA models are not supported yet"},
-      {R"({"model_type": "llama"})", "model_type is 'llama'; Dream and qwen2 are supported"},
-      {R"({"model_type": "<remove>"})", "model_type is absent; Dream and qwen2 are supported"},
+      {R"({"model_type": "llada"})",
+       "architectures names 'DreamModel'; for this model_type LLaDAModelLM is supported"},
+      {R"({"model_type": "llama"})", "model_type is 'llama'; Dream, qwen2 and llada are supported"},
+      {R"({"model_type": "<remove>"})",
+       "model_type is absent; Dream, qwen2 and llada are supported"},
       {R"({"architectures": ["Qwen2ForCausalLM"]})",
        "architectures names 'Qwen2ForCausalLM'; for this model_type DreamModel is supported"},
       {R"({"model_type": "qwen2", "architectures": ["Qwen2ForSequenceClassification"]})",
