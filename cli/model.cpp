@@ -10,6 +10,7 @@
 #include "cli/exit.h"
 #include "cli/format.h"
 #include "cli/load_model.h"
+#include "cli/quantise.h"
 #include "cli/standard_io.h"
 #include "engine/checkpoint/checkpoint.h"
 #include "engine/tokenizer/tokenizer.h"
@@ -27,7 +28,8 @@ constexpr const char* kExamples =
     "Examples:\n"
     "  lacuna model list\n"
     "  lacuna model show --json\n"
-    "  lacuna model show ./DiffuCoder-7B-Instruct";
+    "  lacuna model show ./DiffuCoder-7B-Instruct\n"
+    "  lacuna model quantise ./DiffuCoder-7B-Instruct ./DiffuCoder-7B-8bit";
 
 struct ModelOptions {
   CommonOptions common;
@@ -77,9 +79,9 @@ int finish(const std::string& output) {
 }
 
 // Bytes needed to run the model on `positions` tokens: packed weights, keys and values, logits.
-std::uint64_t memory_needed(const engine::Checkpoint& checkpoint, bool bf16, int positions) {
+std::uint64_t memory_needed(const engine::Checkpoint& checkpoint, std::uint64_t per_weight,
+                            int positions) {
   const engine::ModelConfig& config = checkpoint.config();
-  const std::uint64_t per_weight = bf16 ? 2 : 4;
   const auto weights = static_cast<std::uint64_t>(checkpoint.parameter_count()) * per_weight;
   const std::uint64_t floats_per_position = 2ULL * static_cast<unsigned>(config.layers) *
                                             static_cast<unsigned>(config.kv_heads) *
@@ -107,6 +109,14 @@ Json tokenizer_json(const fs::path& folder) {
   return {{"size", (*tokenizer)->size()}};
 }
 
+// Null for a model of floats.
+Json quantisation_json(const engine::ModelConfig& config) {
+  if (!config.quantisation) return {};
+  Json json = {{"bits", config.quantisation->bits}};
+  if (config.quantisation->bits == 4) json["group"] = config.quantisation->group;
+  return json;
+}
+
 Json files_json(const fs::path& folder) {
   Json files = Json::array();
   std::error_code ignored;
@@ -131,6 +141,7 @@ Result<Json> describe_model(const ModelPlace& place) {
               {"architecture", name_of(config.architecture)},
               {"parameters", checkpoint->parameter_count()},
               {"dtype", name_of(stored)},
+              {"quantization", quantisation_json(config)},
               {"layers", config.layers},
               {"hidden_size", config.hidden_size},
               {"intermediate_size", config.intermediate_size},
@@ -145,8 +156,9 @@ Result<Json> describe_model(const ModelPlace& place) {
               {"control_tokens", control_tokens(config)},
               {"memory",
                {{"positions", positions},
-                {"f32_bytes", memory_needed(*checkpoint, false, positions)},
-                {"bf16_bytes", memory_needed(*checkpoint, true, positions)}}},
+                {"f32_bytes", memory_needed(*checkpoint, 4, positions)},
+                {"bf16_bytes", memory_needed(*checkpoint, 2, positions)},
+                {"int8_bytes", memory_needed(*checkpoint, 1, positions)}}},
               {"files", files_json(place.folder)}};
 }
 
@@ -161,6 +173,14 @@ std::string shape_text(const Json& model) {
          " (" + number("kv_heads") + " for keys and values)";
 }
 
+// "bf16", "8 bits", or "4 bits in groups of 32, embedding and head 8 bits".
+std::string numbers_text(const Json& model) {
+  const Json& quantisation = model["quantization"];
+  if (quantisation.is_null()) return model["dtype"].get<std::string>();
+  if (!quantisation.contains("group")) return "8 bits";
+  return "4 bits in groups of " + quantisation["group"].dump() + ", embedding and head 8 bits";
+}
+
 std::string as_text(const Json& model) {
   const auto number = [&](const char* key) { return grouped(model[key].get<std::uint64_t>()); };
   std::string table;
@@ -169,8 +189,7 @@ std::string as_text(const Json& model) {
   add_row(table, "architecture",
           model["architecture"].get<std::string>() +
               (model["shift_logits"].get<bool>() ? ", shifted logits" : ""));
-  add_row(table, "parameters",
-          number("parameters") + " (" + model["dtype"].get<std::string>() + ")");
+  add_row(table, "parameters", number("parameters") + " (" + numbers_text(model) + ")");
   add_row(table, "shape", shape_text(model));
   add_row(table, "vocabulary",
           number("vocab_size") + (model["tied_embeddings"].get<bool>() ? ", embeddings tied"
@@ -189,7 +208,8 @@ std::string as_text(const Json& model) {
   const Json& memory = model["memory"];
   add_row(table, "memory",
           human_bytes(memory["f32_bytes"].get<std::uint64_t>()) + " in f32, " +
-              human_bytes(memory["bf16_bytes"].get<std::uint64_t>()) + " in bf16, for " +
+              human_bytes(memory["bf16_bytes"].get<std::uint64_t>()) + " in bf16, " +
+              human_bytes(memory["int8_bytes"].get<std::uint64_t>()) + " in int8, for " +
               memory["positions"].dump() + " positions");
   std::string_view name = "files";
   for (const Json& file : model["files"]) {
@@ -242,7 +262,7 @@ int run_path(const ModelOptions& options) {
 }  // namespace
 
 Command add_model(CLI::App& root) {
-  CLI::App* app = root.add_subcommand("model", "List, show and find models");
+  CLI::App* app = root.add_subcommand("model", "List, show, find and shrink models");
   app->footer(kExamples);
   app->require_subcommand(1);
   const auto options = std::make_shared<ModelOptions>();
@@ -258,7 +278,9 @@ Command add_model(CLI::App& root) {
   for (CLI::App* command : {list, show, path}) {
     add_json_option(*command, options->common, "Print JSON");
   }
-  return {app, [options, list, show] {
+  const Command quantise = add_quantise(*app);
+  return {app, [options, list, show, quantise] {
+            if (quantise.app->parsed()) return quantise.run();
             if (list->parsed()) return run_list(*options);
             return show->parsed() ? run_show(*options) : run_path(*options);
           }};
