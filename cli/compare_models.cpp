@@ -14,7 +14,8 @@ namespace lacuna::cli {
 namespace {
 
 constexpr int kMaxCanvas = 512;
-constexpr std::size_t kMaxPositions = 256;
+constexpr std::size_t kMaxPositions = 1024;
+constexpr std::size_t kMaxLogits = std::size_t{64} << 20;  // 256 MiB of a model's
 constexpr double kMaskedShare = 1.0 / 3;
 
 struct Masked {
@@ -38,15 +39,16 @@ std::vector<Masked> masked_canvases(const engine::Model& model, std::string_view
   const engine::Random random(0);
   const std::vector<std::int32_t> tokens = model.tokenizer()->encode(text);
   const auto room = static_cast<std::size_t>(std::min(config.max_positions, kMaxCanvas));
+  const std::size_t most =
+      std::min(kMaxPositions, kMaxLogits / static_cast<std::size_t>(config.vocab_size) + 1);
   std::vector<Masked> canvases;
   std::size_t n_masked = 0;
-  for (std::size_t i = 0; i < tokens.size() && n_masked < kMaxPositions; ++i) {
+  for (std::size_t i = 0; i < tokens.size() && n_masked < most; ++i) {
     if (canvases.empty() || canvases.back().tokens.size() == room)
       canvases.push_back(begun(config));
     Masked& canvas = canvases.back();
     const auto place = static_cast<std::int32_t>(canvas.tokens.size());
-    const double drawn =
-        random.uniform(engine::Random::Purpose::Position, 0, static_cast<int>(i));
+    const double drawn = random.uniform(engine::Random::Purpose::Position, 0, static_cast<int>(i));
     const bool mask = place > 0 && drawn < kMaskedShare;
     canvas.tokens.push_back(mask ? model.mask_token() : tokens[i]);
     if (!mask) continue;

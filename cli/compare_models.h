@@ -20,8 +20,8 @@ std::string_view sample_source();
 
 // Cuts the text into canvases, masks a third of the tokens of each (always the same ones), and
 // compares the logits there. The reference computes with its weights as stored and float32
-// products, the other model as `--dtype auto` does. At most 256 positions are compared. One model
-// is in memory at a time. Fails as Model::load() does, and for a text without tokens.
+// products, the other model as `--dtype auto` does. At most 1024 positions are compared, fewer with
+// a large vocabulary. One model is in memory at a time. Fails as Model::load() does, and for a text without tokens.
 Result<Comparison> compare_models(const std::filesystem::path& reference,
                                   const std::filesystem::path& other, std::string_view text,
                                   int threads);

@@ -69,9 +69,8 @@ class Progress {
     drawn_ = Clock::now();
     constexpr int kBar = 24;
     const Viewport viewport = terminal_.viewport();
-    const double share =
-        static_cast<double>(progress.done) / static_cast<double>(std::max<std::int64_t>(
-                                                 1, progress.total));
+    const double share = static_cast<double>(progress.done) /
+                         static_cast<double>(std::max<std::int64_t>(1, progress.total));
     const std::string text = "  " + fixed(100 * share, 0) + " %  " + std::string(progress.tensor);
     const int bar = std::min(kBar, viewport.width);
     screen_.show({draw_bar(share, bar, viewport.colours) + fit_width(text, viewport.width - bar)});
@@ -145,17 +144,15 @@ std::string table_of(const std::vector<engine::MatrixError>& errors) {
 }
 
 std::string to_text(const Outcome& outcome) {
-  std::string text = outcome.source.name + " with " + std::to_string(outcome.weights.bits) +
-                     " bits" +
-                     (outcome.weights.bits == 4
-                          ? " in groups of " + std::to_string(outcome.weights.group)
-                          : "") +
-                     ": " + outcome.out.string() + "\n\nrelative error of the weights in %\n" +
-                     table_of(outcome.errors) + "\n" + pad_right("weights", 12) +
-                     human_bytes(bytes_of_weights(outcome.source.folder)) + " before, " +
-                     human_bytes(bytes_of_weights(outcome.out)) + " now\n" +
-                     pad_right("predictions", 12);
-  if (!outcome.comparison) return text + "not compared: " + outcome.comparison.error().message + "\n";
+  std::string text =
+      outcome.source.name + " with " + std::to_string(outcome.weights.bits) + " bits" +
+      (outcome.weights.bits == 4 ? " in groups of " + std::to_string(outcome.weights.group) : "") +
+      ": " + outcome.out.string() + "\n\nrelative error of the weights in %\n" +
+      table_of(outcome.errors) + "\n" + pad_right("weights", 12) +
+      human_bytes(bytes_of_weights(outcome.source.folder)) + " before, " +
+      human_bytes(bytes_of_weights(outcome.out)) + " now\n" + pad_right("predictions", 12);
+  if (!outcome.comparison)
+    return text + "not compared: " + outcome.comparison.error().message + "\n";
   return text + "the same token at " + percent(outcome.comparison->same_token) + " % of " +
          std::to_string(outcome.comparison->positions) + " masks, mean KL divergence " +
          fixed(outcome.comparison->mean_kl, 5) + " nats\n";
@@ -221,8 +218,9 @@ Command add_quantise(CLI::App& model) {
   app->add_option("--bits", options->bits, "8 or 4 (default 8)")
       ->type_name("N")
       ->check(one_of({"8", "4"}));
-  app->add_option("--group", options->group,
-                  "With 4 bits: how many weights share a step and an offset, 8 to 1024 (default 32)")
+  app->add_option(
+         "--group", options->group,
+         "With 4 bits: how many weights share a step and an offset, 8 to 1024 (default 32)")
       ->type_name("N")
       ->check(whole_number(8, 1024));
   app->add_option("--text", options->text,
