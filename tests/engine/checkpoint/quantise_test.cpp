@@ -204,11 +204,8 @@ TEST(QuantiseModelTest, LeavesNothingBehindWhenItFails) {
 
   std::stop_source stop;
   stop.request_stop();
-  const QuantiseRequest request = {.source = source,
-                                   .out = out,
-                                   .weights = kFour,
-                                   .on_progress = {},
-                                   .stop = stop.get_token()};
+  const QuantiseRequest request = {
+      .source = source, .out = out, .weights = kFour, .on_progress = {}, .stop = stop.get_token()};
   check_refused(quantise_model(request, context()), "interrupted");
 
   ASSERT_TRUE(run(source, out, kFour).has_value());
@@ -219,8 +216,9 @@ TEST(QuantiseModelTest, LeavesNothingBehindWhenItFails) {
   TensorToWrite& tensor = model.tensors[3];
   std::memcpy(tensor.data.data() + 4 * tensor.shape[1], &infinity, sizeof infinity);
   write_model(source, model);
-  check_refused(run(source, out, kEight),
-                "'model.layers.0.self_attn.k_proj.weight' has a number that is not finite in row 1");
+  check_refused(
+      run(source, out, kEight),
+      "'model.layers.0.self_attn.k_proj.weight' has a number that is not finite in row 1");
   const auto entries = fs::directory_iterator(folder.path());
   EXPECT_EQ(std::distance(begin(entries), end(entries)), 1);
 }
@@ -270,7 +268,8 @@ TEST(QuantisedCheckpointTest, NamesTheTensorThatIsWrong) {
   for (const QuantisedWeights weights : {kEight, kFour}) {
     says(refusal(weights, q, [](auto& it) { it.type_name = "BOOL"; }), "has dtype BOOL");
     says(refusal(weights, q, [](auto& it) { it.name = "x"; }), "q_proj.weight' is missing");
-    says(refusal(weights, q, [](auto& it) { it.shape = {1, it.shape[0] * it.shape[1]}; }), "has shape");
+    says(refusal(weights, q, [](auto& it) { it.shape = {1, it.shape[0] * it.shape[1]}; }),
+         "has shape");
     says(refusal(weights, q + "_scale", [](auto& it) { it.name = "x"; }), "_scale' is missing");
     says(refusal(weights, q + "_scale", [](auto& it) { it.type_name = "I32"; }), "asks for F32");
     says(refusal(weights, q + "_scale", set_scale(NAN)), "nan for row 2; a scale is finite");
