@@ -74,7 +74,7 @@ PassTiming time_pass(const engine::Transformer& transformer, kernels::CpuContext
   const std::vector<std::int32_t> computed = iota(first, rows);
   const std::vector<std::int32_t> wanted = iota(first, std::min(rows, kLogitRows));
   std::vector<float> logits(wanted.size() * static_cast<std::size_t>(config.vocab_size));
-  engine::ForwardPass pass(transformer, context, tokens, precision);
+  engine::ForwardPass pass(transformer, context, {.canvas = tokens}, precision);
   // The first pass of a canvas must compute all rows.
   pass.run(canvas, iota(0, tokens), wanted);
   const Timing time = time_runs(runs, [&] {

@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <limits>
-#include <memory>
 #include <numeric>
 #include <optional>
 
@@ -20,6 +19,7 @@ using Ids = std::vector<std::int32_t>;
 
 constexpr std::size_t kMaxAnswerNumbers = std::size_t{1} << 28;  // 1 GiB of floats
 constexpr int kPublishedSteps = 512;
+constexpr int kLladaLength = 128;  // of LLaDA's generation, its blocks, and its steps
 
 Error wrong(const std::string& message) { return fail(ErrorCode::InvalidInput, message); }
 
@@ -31,14 +31,15 @@ Result<Json> parse_request(std::string_view text) {
 }
 
 // `limit` is one past the largest allowed id.
-Result<Ids> parse_ids(const Json& request, std::int64_t limit) {
-  const auto found = request.find("ids");
-  if (found == request.end()) return wrong("the request has no \"ids\"");
-  if (!found->is_array()) return wrong("\"ids\" is not an array");
+Result<Ids> parse_ids(const Json& request, const char* key, std::int64_t limit) {
+  const std::string name = "\"" + std::string(key) + "\"";
+  const auto found = request.find(key);
+  if (found == request.end()) return wrong("the request has no " + name);
+  if (!found->is_array()) return wrong(name + " is not an array");
   Ids ids;
   for (const Json& id : *found) {
     if (!id.is_number_integer() || id < 0 || id >= limit) {
-      return wrong("\"ids\" holds " + id.dump() + "; ids are whole numbers from 0 to " +
+      return wrong(name + " holds " + id.dump() + "; ids are whole numbers from 0 to " +
                    std::to_string(limit - 1));
     }
     ids.push_back(id.get<std::int32_t>());
@@ -46,16 +47,18 @@ Result<Ids> parse_ids(const Json& request, std::int64_t limit) {
   return ids;
 }
 
+Result<Ids> check_size(const engine::Model& model, Ids canvas, const char* what) {
+  const auto limit = static_cast<std::size_t>(model.config().max_positions);
+  if (canvas.size() <= limit) return canvas;
+  return wrong(std::string(what) + " has " + std::to_string(canvas.size()) +
+               " tokens; the model has " + std::to_string(limit) + " positions");
+}
+
 Result<Ids> parse_canvas(const engine::Model& model, const Json& request) {
-  Result<Ids> ids = parse_ids(request, model.config().vocab_size);
+  Result<Ids> ids = parse_ids(request, "ids", model.config().vocab_size);
   if (!ids) return ids;
   if (ids->empty()) return wrong("\"ids\" is empty");
-  const auto limit = static_cast<std::size_t>(model.config().max_positions);
-  if (ids->size() > limit) {
-    return wrong("\"ids\" has " + std::to_string(ids->size()) + " tokens; the model has " +
-                 std::to_string(limit) + " positions");
-  }
-  return ids;
+  return check_size(model, std::move(*ids), "\"ids\"");
 }
 
 // Fields of a request, read one after the other; the first one that is wrong makes the error.
@@ -120,14 +123,30 @@ class Fields {
 
 struct SampleRequest {
   engine::SamplingOptions sampling;
-  std::string cache = "exact";
-  int refresh = 8;
+  engine::CacheOptions cache;
+  // Dream's loop goes on for all of its steps; that of Fast-dLLM ends a block that is done.
+  bool early_exit = false;
 };
 
+Result<engine::CacheOptions> parse_cache(const std::string& name, int refresh) {
+  using engine::CacheScope;
+  if (name == "exact") return engine::CacheOptions{.scope = CacheScope::None};
+  if (name == "cached") return engine::CacheOptions{.scope = CacheScope::Holes, .refresh = refresh};
+  if (name == "prefix") return engine::CacheOptions{.scope = CacheScope::Prefix, .refresh = 0};
+  if (name == "dual") return engine::CacheOptions{.scope = CacheScope::Block, .refresh = 0};
+  return wrong("\"cache\" is none of \"exact\", \"cached\", \"prefix\" and \"dual\"");
+}
+
+// The two published loops have their own defaults: Dream's `diffusion_generate` fills the masks of
+// "ids", LLaDA's `generate` appends masks to "prompt".
 Result<SampleRequest> parse_sample(const Json& request) {
   SampleRequest sample;
-  std::string alg = "origin";
-  sample.sampling.steps = kPublishedSteps;
+  const bool appends = request.contains("prompt");
+  std::string alg = appends ? "low_confidence" : "origin";
+  std::string cache = "exact";
+  int refresh = 8;
+  sample.sampling.steps = appends ? kLladaLength : kPublishedSteps;
+  if (appends) sample.sampling.block_length = kLladaLength;
   Fields fields(request);
   fields.read("steps", sample.sampling.steps);
   fields.read("alg", alg);
@@ -137,14 +156,23 @@ Result<SampleRequest> parse_sample(const Json& request) {
   fields.read("alg_temp", sample.sampling.alg_temp);
   fields.read("eps", sample.sampling.eps);
   fields.read("threshold", sample.sampling.threshold);
+  fields.read("factor", sample.sampling.factor);
+  fields.read("entropy_budget", sample.sampling.entropy_budget);
+  fields.read("tokens_per_step", sample.sampling.tokens_per_step);
+  fields.read("block_length", sample.sampling.block_length);
+  fields.read("cfg_scale", sample.sampling.cfg_scale);
+  fields.read("verify", sample.sampling.verify);
+  fields.read("eta", sample.sampling.eta);
   fields.read("seed", sample.sampling.seed);
-  fields.read("cache", sample.cache);
-  fields.read("refresh", sample.refresh);
+  fields.read("cache", cache);
+  fields.read("refresh", refresh);
   if (!fields.problem().empty()) return wrong(fields.problem());
-  if (sample.cache != "exact" && sample.cache != "cached") {
-    return wrong("\"cache\" is neither \"exact\" nor \"cached\"");
-  }
-  if (sample.refresh < 1) return wrong("\"refresh\" is 0; it must be at least 1");
+  if (refresh < 1) return wrong("\"refresh\" is 0; it must be at least 1");
+  const Result<engine::CacheOptions> parsed_cache = parse_cache(cache, refresh);
+  if (!parsed_cache) return parsed_cache.error();
+  sample.cache = *parsed_cache;
+  sample.early_exit = sample.sampling.block_length.has_value() &&
+                      (sample.sampling.threshold || sample.sampling.factor);
   const Result<engine::Algorithm> algorithm = engine::parse_algorithm(alg);
   if (!algorithm) return algorithm.error();
   sample.sampling.algorithm = *algorithm;
@@ -160,6 +188,22 @@ Json commits_json(const engine::StepEvent& event, std::int32_t mask_token) {
   }
   std::sort(commits.begin(), commits.end());
   return commits;
+}
+
+// "prompt" and "gen_length" masks after it.
+Result<Ids> parse_prompt(const engine::Model& model, const Json& request) {
+  Result<Ids> canvas = parse_ids(request, "prompt", model.config().vocab_size);
+  if (!canvas) return canvas;
+  int gen_length = kLladaLength;
+  Fields fields(request);
+  fields.read("gen_length", gen_length);
+  if (!fields.problem().empty()) return wrong(fields.problem());
+  if (gen_length < 1 || gen_length > model.config().max_positions) {
+    return wrong("\"gen_length\" is " + std::to_string(gen_length) + "; it must be from 1 to " +
+                 std::to_string(model.config().max_positions));
+  }
+  canvas->resize(canvas->size() + static_cast<std::size_t>(gen_length), model.mask_token());
+  return check_size(model, std::move(*canvas), "\"prompt\" with \"gen_length\"");
 }
 
 Result<std::vector<std::int32_t>> positions_of(const std::vector<int>& rows, std::size_t size) {
@@ -209,36 +253,27 @@ Result<std::string> answer_logits(const engine::Model& model, std::string_view r
 Result<std::string> answer_sample(const engine::Model& model, std::string_view request) {
   const Result<Json> json = parse_request(request);
   if (!json) return json.error();
-  if (json->contains("prompt")) {
-    return wrong(
-        "\"prompt\" with block decoding is for LLaDA models, which this model is not; "
-        "give \"ids\"");
+  if (json->contains("prompt") && json->contains("ids")) {
+    return wrong("the request has both \"prompt\" and \"ids\"");
   }
-  Result<Ids> ids = parse_canvas(model, *json);
+  Result<Ids> ids =
+      json->contains("prompt") ? parse_prompt(model, *json) : parse_canvas(model, *json);
   if (!ids) return ids.error();
   const Result<SampleRequest> sample = parse_sample(*json);
   if (!sample) return sample.error();
 
-  const int size = static_cast<int>(ids->size());
-  std::vector<std::int32_t> masked;
-  for (int i = 0; i < size; ++i) {
-    if ((*ids)[static_cast<std::size_t>(i)] == model.mask_token()) masked.push_back(i);
-  }
-  const std::unique_ptr<engine::CachePolicy> cache =
-      sample->cache == "cached" ? engine::block_cache(size, masked, sample->refresh)
-                                : engine::exact_cache(size);
   Json commits_per_step = Json::array();
   engine::DenoiseRequest denoising;
   denoising.canvas = std::move(*ids);
   denoising.mask_token = model.mask_token();
   denoising.sampling = sample->sampling;
-  denoising.cache = cache.get();
-  denoising.early_exit = false;
+  denoising.cache = sample->cache;
+  denoising.early_exit = sample->early_exit;
   denoising.on_step = [&](const engine::StepEvent& event) {
     commits_per_step.push_back(commits_json(event, model.mask_token()));
   };
-  engine::TransformerPredictor predictor(model.transformer(), model.context(), size,
-                                         model.precision());
+  engine::TransformerPredictor predictor(model.transformer(), model.context(),
+                                         engine::limits_of(denoising), model.precision());
   const Result<engine::DenoiseResult> result = engine::denoise(predictor, denoising);
   if (!result) return result.error();
   const Json answer = {{"result", result->canvas},
@@ -255,7 +290,7 @@ Result<std::string> answer_tokens(const engine::Tokenizer& tokenizer, std::strin
     return Json({{"ids", tokenizer.encode(text->get<std::string>())}}).dump();
   }
   if (!json->contains("ids")) return wrong("the request has neither \"text\" nor \"ids\"");
-  const Result<Ids> ids = parse_ids(*json, std::numeric_limits<std::int32_t>::max());
+  const Result<Ids> ids = parse_ids(*json, "ids", std::numeric_limits<std::int32_t>::max());
   if (!ids) return ids.error();
   const Json answer = {{"text", tokenizer.decode(*ids, {.control_tokens = true})}};
   return answer.dump(-1, ' ', false, Json::error_handler_t::replace);

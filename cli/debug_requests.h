@@ -20,6 +20,8 @@ Result<std::string> answer_logits(const engine::Model& model, std::string_view r
 // {"ids":[...],"steps":N,"alg":"...",...} -> {"result":[...],"commits_per_step":[...],
 // "forward_passes":N}. Every mask in `ids` is sampled; all `steps` run. Commits of a step are
 // sorted by position; a drawn mask token commits nothing.
+// {"prompt":[...],"gen_length":N,"block_length":N,"steps":N,"threshold":null,...} does the same as
+// LLaDA's generate, whose defaults it has.
 Result<std::string> answer_sample(const engine::Model& model, std::string_view request);
 
 // {"text":"..."} -> {"ids":[...]}; {"ids":[...]} -> {"text":"..."}, in which control tokens are

@@ -1,63 +1,73 @@
 #include "engine/cache_policy.h"
 
-#include <cassert>
-#include <numeric>
+#include <algorithm>
+#include <cstddef>
 
 namespace lacuna::engine {
 namespace {
 
-std::vector<std::int32_t> all_rows(int canvas_size) {
-  std::vector<std::int32_t> rows(static_cast<std::size_t>(canvas_size));
-  std::iota(rows.begin(), rows.end(), 0);
-  return rows;
-}
-
-class ExactCache : public CachePolicy {
+class Cache : public CachePolicy {
  public:
-  explicit ExactCache(int canvas_size) : all_(all_rows(canvas_size)) {}
+  Cache(const CacheOptions& options, int capacity) : options_(options) {
+    rows_.reserve(static_cast<std::size_t>(capacity));
+  }
 
-  std::span<const std::int32_t> rows(int, std::span<const std::int32_t>) override { return all_; }
+  std::span<const std::int32_t> rows(const CacheStep& step) override {
+    rows_.clear();
+    const int size = static_cast<int>(step.hole_of.size());
+    if (needs_full_pass(step)) {
+      masks_at_refresh_ = step.masks;
+      append(0, size);
+    } else if (options_.scope == CacheScope::Holes) {
+      append_holes(step);
+    } else {
+      const int end = options_.scope == CacheScope::Prefix ? size : step.block_end;
+      append_around(step, step.block_begin, end);
+    }
+    return rows_;
+  }
 
  private:
-  std::vector<std::int32_t> all_;
-};
+  bool needs_full_pass(const CacheStep& step) const {
+    if (options_.scope == CacheScope::None || step.step == 0 || step.block_step == 0) return true;
+    if (options_.refresh > 0 && step.block_step % options_.refresh == 0) return true;
+    if (options_.refresh_share <= 0) return false;
+    const auto committed = static_cast<float>(masks_at_refresh_ - step.masks);
+    return committed >= options_.refresh_share * static_cast<float>(masks_at_refresh_);
+  }
 
-class BlockCache : public CachePolicy {
- public:
-  BlockCache(int canvas_size, std::span<const std::int32_t> initially_masked, int refresh)
-      : all_(all_rows(canvas_size)), refresh_(refresh) {
-    holes_.reserve(all_.size());
-    for (const std::int32_t position : initially_masked) {
-      const std::int32_t last = holes_.empty() ? -1 : holes_.back();
-      if (position > 0 && last < position - 1) holes_.push_back(position - 1);
-      holes_.push_back(position);
+  void append_holes(const CacheStep& step) {
+    const int size = static_cast<int>(step.hole_of.size());
+    for (int begin = 0; begin < size; ++begin) {
+      if (step.hole_of[begin] < 0) continue;
+      int end = begin;
+      while (end < size && step.hole_of[end] >= 0) ++end;
+      append_around(step, begin, end);
+      begin = end;
     }
   }
 
-  // Rows of holes that are filled already stay in: their keys and values depend on every token
-  // that was committed since.
-  std::span<const std::int32_t> rows(int step, std::span<const std::int32_t>) override {
-    if (step % refresh_ == 0) return all_;
-    return holes_;
+  // The rows of [begin, end) with those around; what is in already stays in once.
+  void append_around(const CacheStep& step, int begin, int end) {
+    const int before = std::max(options_.look_before, step.row_before ? 1 : 0);
+    append(begin - before,
+           std::min(end + options_.look_after, static_cast<int>(step.hole_of.size())));
   }
 
- private:
-  std::vector<std::int32_t> all_;
-  std::vector<std::int32_t> holes_;
-  int refresh_;
+  void append(int begin, int end) {
+    const int next = rows_.empty() ? 0 : rows_.back() + 1;
+    for (int row = std::max(begin, next); row < end; ++row) rows_.push_back(row);
+  }
+
+  CacheOptions options_;
+  int masks_at_refresh_ = 0;
+  std::vector<std::int32_t> rows_;
 };
 
 }  // namespace
 
-std::unique_ptr<CachePolicy> exact_cache(int canvas_size) {
-  return std::make_unique<ExactCache>(canvas_size);
-}
-
-std::unique_ptr<CachePolicy> block_cache(int canvas_size,
-                                         std::span<const std::int32_t> initially_masked,
-                                         int refresh) {
-  assert(refresh >= 1);
-  return std::make_unique<BlockCache>(canvas_size, initially_masked, refresh);
+std::unique_ptr<CachePolicy> make_cache(const CacheOptions& options, int capacity) {
+  return std::make_unique<Cache>(options, capacity);
 }
 
 }  // namespace lacuna::engine

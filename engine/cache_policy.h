@@ -8,24 +8,51 @@
 
 namespace lacuna::engine {
 
+// What a policy knows of the step it is asked about.
+struct CacheStep {
+  int step;  // from 0; at step 0 every row must be computed
+  // For each position of the canvas its hole, or -1: positions that were masked at the start.
+  std::span<const std::int32_t> hole_of;
+  int block_step;   // from 0 within the block; without blocks the same as step
+  int block_begin;  // positions [block_begin, block_end) hold the block
+  int block_end;
+  int masks;        // of the block, still masked
+  bool row_before;  // the row before a hole predicts its first token: logits are shifted
+};
+
 class CachePolicy {
  public:
   virtual ~CachePolicy() = default;
 
-  // The rows to recompute at a step (from 0), increasing. `masked` are the positions still
-  // masked. At step 0 all rows. The span is valid until the next call.
-  virtual std::span<const std::int32_t> rows(int step, std::span<const std::int32_t> masked) = 0;
+  // The rows to recompute, increasing; asked once for each step. The span is valid until the next
+  // call.
+  virtual std::span<const std::int32_t> rows(const CacheStep& step) = 0;
 };
 
-// Every row at every step: the published sampler.
-std::unique_ptr<CachePolicy> exact_cache(int canvas_size);
+// Where the rows between two full passes lie.
+enum class CacheScope : std::uint8_t {
+  None,    // there are none: every pass is full, the published sampler
+  Holes,   // the holes, filled positions included
+  Block,   // the current block (Fast-dLLM's dual cache, Wu et al., 2505.22618)
+  Prefix,  // the current block and all that follows (Fast-dLLM's prefix cache)
+};
 
-// The middle-block cache (Fast-dLLM's dual cache, without its blind first commit): between full
-// passes only the rows of the holes are recomputed, with the row before each hole, which predicts
-// the hole's first token where logits are shifted. A full pass at every `refresh`-th step:
-// refresh 1 equals exact. `initially_masked` are the positions that were masked at the start.
-std::unique_ptr<CachePolicy> block_cache(int canvas_size,
-                                         std::span<const std::int32_t> initially_masked,
-                                         int refresh);
+struct CacheOptions {
+  CacheScope scope = CacheScope::Holes;
+  // A full pass at every refresh-th step of a block; 0: only at the first one.
+  int refresh = 8;
+  // Above 0: a full pass also when this share of the masks that the block had at the last full
+  // pass has been committed since.
+  float refresh_share = 0;
+  // Rows before and after each hole or block that are recomputed with it (dInfer's vicinity
+  // refresh).
+  int look_before = 0;
+  int look_after = 0;
+};
+
+// Filled positions stay among the rows: their keys and values depend on every token that was
+// committed since. Where logits are shifted the row before a hole is always in, so that no first
+// token is committed blindly. refresh 1 equals CacheScope::None.
+std::unique_ptr<CachePolicy> make_cache(const CacheOptions& options, int capacity);
 
 }  // namespace lacuna::engine

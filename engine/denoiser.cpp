@@ -4,12 +4,16 @@
 #include <cassert>
 #include <chrono>
 #include <cstddef>
+#include <memory>
 #include <string>
 
+#include "engine/drafts.h"
 #include "engine/sampler/commit_rule.h"
 
 namespace lacuna::engine {
 namespace {
+
+using Clock = std::chrono::steady_clock;
 
 DrawOptions draw_options(const DenoiseRequest& request) {
   const SamplingOptions& sampling = request.sampling;
@@ -17,103 +21,243 @@ DrawOptions draw_options(const DenoiseRequest& request) {
           .top_p = sampling.top_p,
           .top_k = sampling.top_k,
           .confidence = confidence_of(sampling.algorithm),
-          .allowed = request.allowed};
+          .allowed = request.allowed,
+          .gumbel = sampling.algorithm == Algorithm::LowConfidence ||
+                    sampling.algorithm == Algorithm::Random,
+          .distrusted = request.distrusted};
 }
 
-[[maybe_unused]] bool predicts_all(const Predictor& predictor, const PredictRequest& request) {
-  return std::all_of(request.masked.begin(), request.masked.end(), [&](std::int32_t position) {
-    return std::binary_search(request.rows.begin(), request.rows.end(),
-                              predictor.row_that_predicts(position));
-  });
+int count_masks(const DenoiseRequest& request) {
+  return static_cast<int>(
+      std::count(request.canvas.begin(), request.canvas.end(), request.mask_token));
 }
 
-// The state of one call of denoise(). All vectors get their capacity in the constructor.
+int largest_canvas(const DenoiseRequest& request) {
+  const int size = static_cast<int>(request.canvas.size());
+  return request.elastic ? std::max(size, request.elastic->max_canvas) : size;
+}
+
+Result<void> check_request(const DenoiseRequest& request) {
+  if (const Result<void> checked = check(request.sampling); !checked) return checked;
+  const SamplingOptions& sampling = request.sampling;
+  if (request.elastic &&
+      (sampling.block_length || sampling.verify > 0 || sampling.cfg_scale != 0 ||
+       sampling.algorithm == Algorithm::P2 || sampling.algorithm == Algorithm::Remdm)) {
+    return fail(ErrorCode::InvalidInput,
+                "holes that change their length cannot be used with block_length, verify, "
+                "cfg_scale, alg p2 or alg remdm");
+  }
+  return {};
+}
+
+// One request being denoised. All vectors get their capacity in the constructor.
+//
+// ask() and take() are the two halves of a step, with the forward pass between them, so that
+// several runs can share a pass.
 class Run {
  public:
-  Run(Predictor& predictor, const DenoiseRequest& request)
+  Run(Predictor& predictor, const DenoiseRequest& request, int slot, int guidance_slot,
+      int n_drafts)
       : predictor_(predictor),
         request_(request),
+        slot_(slot),
+        guidance_slot_(guidance_slot),
         draw_(draw_options(request)),
         random_(request.sampling.seed),
-        canvas_(request.canvas) {
-    for (std::size_t i = 0; i < canvas_.size(); ++i) {
-      if (canvas_[i] == request_.mask_token) masked_.push_back(static_cast<std::int32_t>(i));
-    }
-    initial_masks_ = static_cast<int>(masked_.size());
-    rule_ = make_commit_rule(request_.sampling, initial_masks_);
-    candidates_.resize(masked_.size());
-    chosen_.reserve(masked_.size());
-    proposals_.reserve(masked_.size());
-    commits_.reserve(masked_.size());
+        canvas_(request.canvas),
+        cache_(make_cache(request.cache, largest_canvas(request))),
+        drafts_(n_drafts, request.cache.scope, largest_canvas(request), count_masks(request)) {
+    find_holes();
+    const std::size_t n_variable = variable_.size();
+    masked_.reserve(n_variable);
+    predicted_.reserve(n_variable);
+    candidates_.resize(n_variable);
+    is_masked_.resize(n_variable);
+    chosen_.reserve(n_variable);
+    revoked_.reserve(n_variable);
+    revoked_positions_.reserve(n_variable);
+    proposals_.reserve(n_variable);
+    commits_.reserve(n_variable);
     if (request_.constraint != nullptr) {
-      redrawn_.reserve(masked_.size());
-      accepted_.reserve(masked_.size());
+      redrawn_.reserve(n_variable);
+      accepted_.reserve(n_variable);
       banned_.resize(canvas_.size());
     }
-    if (request_.cache == nullptr) {
-      exact_ = exact_cache(static_cast<int>(canvas_.size()));
-    }
+    if (request_.sampling.cfg_scale != 0) unguided_.resize(canvas_.size());
+    begin_block(0);
   }
 
-  Result<DenoiseResult> run() {
-    int step = 0;
-    for (; wants_step(step); ++step) {
-      if (request_.stop.stop_requested()) {
-        return fail(ErrorCode::Cancelled, "stopped before step " + std::to_string(step));
-      }
-      take_step(step);
+  // Whether there is a step to take. Goes on to the next block when one is done.
+  bool wants_step() {
+    while (!block_wants_step()) {
+      if (block_ + 1 >= n_blocks_) return false;
+      begin_block(block_ + 1);
     }
-    return DenoiseResult{.canvas = std::move(canvas_),
-                         .steps_run = step,
-                         .forward_passes = step,
-                         .masks_left = static_cast<int>(masked_.size())};
+    return true;
+  }
+
+  bool stopped() const { return request_.stop.stop_requested(); }
+
+  // Appends what the step must know of the model; nothing if an earlier pass has foreseen it.
+  // `first` is the number of candidates that other requests of the pass ask for before.
+  void ask(std::vector<PredictRequest>& batch, int& n_candidates) {
+    begin_ = Clock::now();
+    collect_predicted();
+    const CacheStep cache_step{.step = step_,
+                               .hole_of = hole_of_,
+                               .block_step = block_step_,
+                               .block_begin = block_begin_,
+                               .block_end = block_end_,
+                               .masks = static_cast<int>(masked_.size()),
+                               .row_before = predictor_.row_that_predicts(1) == 0};
+    pass_ = {.canvas = canvas_,
+             .rows = cache_->rows(cache_step),
+             .masked = predicted_,
+             .draw = draw_,
+             .random = &random_,
+             .step = step_,
+             .banned = banned_,
+             .slot = slot_};
+    if (may_not_expand()) pass_.draw.forbidden = request_.elastic->expand_token;
+    candidates_.resize(predicted_.size());
+    foreseen_ = drafts_.find(canvas_, step_, pass_.rows, predicted_, candidates_);
+    if (foreseen_) {
+      // The logits for another draw lie where the draft's were asked for.
+      first_candidate_ = drafts_.first_candidate();
+      return;
+    }
+    first_candidate_ = n_candidates;
+    if (request_.sampling.cfg_scale != 0) ask_for_guidance();
+    batch.push_back(pass_);
+    n_candidates += static_cast<int>(predicted_.size());
+    ++forward_passes_;
+    drafts_.ask(pass_, batch, n_candidates);
+  }
+
+  // The second half: `answers` are the candidates of the whole pass.
+  void take(std::span<const Candidate> answers) {
+    if (!foreseen_) {
+      std::copy_n(answers.begin() + first_candidate_, candidates_.size(), candidates_.begin());
+      drafts_.take(answers);
+    }
+    choose();
+    revoke();
+    commit();
+    drafts_.plan(canvas_, request_.mask_token, candidates_, *rule_, random_,
+                 step_info(block_step_ + 1), step_ + 1);
+    edit();
+    report(std::chrono::duration<double>(Clock::now() - begin_).count());
+    update_masked();
+    ++step_;
+    ++block_step_;
+  }
+
+  DenoiseResult result() {
+    const int masks_left = n_masks();
+    return {.canvas = std::move(canvas_),
+            .steps_run = step_,
+            .forward_passes = forward_passes_,
+            .masks_left = masks_left};
   }
 
  private:
-  using Clock = std::chrono::steady_clock;
+  // Runs of masks are holes; every mask is variable, and belongs to a block.
+  void find_holes() {
+    hole_of_.assign(canvas_.size(), -1);
+    int hole = -1;
+    for (std::size_t i = 0; i < canvas_.size(); ++i) {
+      if (canvas_[i] != request_.mask_token) continue;
+      if (i == 0 || canvas_[i - 1] != request_.mask_token) ++hole;
+      hole_of_[i] = hole;
+      variable_.push_back(static_cast<std::int32_t>(i));
+    }
+    initial_masks_ = static_cast<int>(variable_.size());
+    const int block = request_.sampling.block_length.value_or(std::max(initial_masks_, 1));
+    block_length_ = block;
+    n_blocks_ = std::max(1, (initial_masks_ + block - 1) / block);
+  }
 
-  bool wants_step(int step) const {
+  // Steps are shared out evenly, the first blocks get the remainder; each has at least one.
+  void begin_block(int block) {
+    block_ = block;
+    block_step_ = 0;
     const int steps = request_.sampling.steps;
-    if (masked_.empty() && request_.early_exit) return false;
-    if (step < steps) return true;
-    return !masked_.empty() && rule_->runs_past_last_step() && step < steps + initial_masks_;
+    block_steps_ = std::max(1, steps / n_blocks_ + (block < steps % n_blocks_ ? 1 : 0));
+    const auto first = variable_.begin() + std::ptrdiff_t{block} * block_length_;
+    const auto last =
+        variable_.end() - first > block_length_ ? first + block_length_ : variable_.end();
+    in_block_ = {first, last};
+    block_begin_ = in_block_.empty() ? 0 : in_block_.front();
+    block_end_ = in_block_.empty() ? 0 : in_block_.back() + 1;
+    update_masked();
+    block_masks_ = static_cast<int>(masked_.size());
+    rule_ = make_commit_rule(request_.sampling, block_masks_);
+    expansions_in_block_ = 0;
   }
 
-  void take_step(int step) {
-    const auto begin = Clock::now();
-    CachePolicy& cache = request_.cache != nullptr ? *request_.cache : *exact_;
-    const PredictRequest pass{.canvas = canvas_,
-                              .rows = cache.rows(step, masked_),
-                              .masked = masked_,
-                              .draw = draw_,
-                              .random = &random_,
-                              .step = step,
-                              .banned = banned_};
-    predict(pass);
-    choose(step);
-    commit(pass);
-    report(pass, std::chrono::duration<double>(Clock::now() - begin).count());
-    std::erase_if(masked_, [this](std::int32_t position) {
-      return token_at(position) != request_.mask_token;
-    });
+  bool block_wants_step() const {
+    if (masked_.empty() && (request_.early_exit || block_step_ >= block_steps_)) return false;
+    if (block_step_ < block_steps_) return true;
+    // An expansion takes a step and adds two masks.
+    const int bound = block_steps_ + block_masks_ + 2 * expansions_in_block_;
+    return !masked_.empty() && rule_->runs_past_last_step() && block_step_ < bound;
   }
 
-  void predict(const PredictRequest& pass) {
-    assert(predicts_all(predictor_, pass));
-    candidates_.resize(masked_.size());
-    predictor_.predict(pass, candidates_);
+  void update_masked() {
+    masked_.clear();
+    for (const std::int32_t position : in_block_) {
+      if (token_at(position) == request_.mask_token) masked_.push_back(position);
+    }
   }
 
-  void choose(int step) {
-    const StepInfo info{.step = step,
-                        .steps = request_.sampling.steps,
-                        .eps = request_.sampling.eps,
-                        .refused = refused_};
+  // What the rule wants to see: the masks, or for rules that revise all of the block.
+  void collect_predicted() {
+    predicted_.clear();
+    if (!rule_->revises()) {
+      predicted_.insert(predicted_.end(), masked_.begin(), masked_.end());
+      return;
+    }
+    is_masked_.resize(in_block_.size());
+    for (std::size_t i = 0; i < in_block_.size(); ++i) {
+      predicted_.push_back(in_block_[i]);
+      is_masked_[i] = token_at(in_block_[i]) == request_.mask_token ? 1 : 0;
+    }
+  }
+
+  // The canvas with all that was not masked at the start masked.
+  void ask_for_guidance() {
+    for (std::size_t i = 0; i < canvas_.size(); ++i) {
+      unguided_[i] = hole_of_[i] < 0 ? request_.mask_token : canvas_[i];
+    }
+    pass_.guidance = {
+        .scale = request_.sampling.cfg_scale, .canvas = unguided_, .slot = guidance_slot_};
+  }
+
+  void choose() {
+    const StepInfo info = step_info(block_step_);
     chosen_.clear();
-    rule_->choose(info, candidates_, random_, chosen_);
+    revoked_.clear();
+    if (rule_->revises()) {
+      rule_->revise(info, candidates_, is_masked_, random_, chosen_, revoked_);
+    } else {
+      rule_->choose(info, candidates_, random_, chosen_);
+    }
     proposals_.clear();
     for (const int index : chosen_) {
       propose(candidates_[static_cast<std::size_t>(index)], proposals_);
+    }
+  }
+
+  StepInfo step_info(int step) const {
+    return {.step = step, .steps = block_steps_, .eps = request_.sampling.eps, .refused = refused_};
+  }
+
+  void revoke() {
+    revoked_positions_.clear();
+    for (const int index : revoked_) {
+      const int position = predicted_[static_cast<std::size_t>(index)];
+      token_at(position) = request_.mask_token;
+      revoked_positions_.push_back(position);
     }
   }
 
@@ -124,7 +268,7 @@ class Run {
     }
   }
 
-  void commit(const PredictRequest& pass) {
+  void commit() {
     commits_.clear();
     refused_ = 0;
     std::sort(proposals_.begin(), proposals_.end(), is_surer);
@@ -135,7 +279,7 @@ class Run {
     const std::size_t n_proposed = proposals_.size();
     int redraws_left = request_.max_redraws;
     while (!proposals_.empty()) {
-      vet(pass, redraws_left);
+      vet(redraws_left);
       proposals_.swap(redrawn_);
       std::sort(proposals_.begin(), proposals_.end(), is_surer);
     }
@@ -143,7 +287,7 @@ class Run {
   }
 
   // Writes the accepted proposals and draws again for the refused ones.
-  void vet(const PredictRequest& pass, int& redraws_left) {
+  void vet(int& redraws_left) {
     accepted_.assign(proposals_.size(), 0);
     request_.constraint->vet(canvas_, proposals_, accepted_);
     redrawn_.clear();
@@ -154,9 +298,10 @@ class Run {
         continue;
       }
       banned_[static_cast<std::size_t>(proposal.position)].push_back(proposal.token);
+      drafts_.forget();  // they were drawn without the ban
       if (redraws_left <= 0) continue;
       --redraws_left;
-      propose(predictor_.redraw(pass, index_of(proposal.position)), redrawn_);
+      propose(predictor_.redraw(pass_, index_of(proposal.position), first_candidate_), redrawn_);
     }
   }
 
@@ -165,50 +310,216 @@ class Run {
     commits_.push_back(candidate);
   }
 
-  void report(const PredictRequest& pass, double seconds) const {
+  // Holes that change their length. Deletions come first, then expansions; each from the right,
+  // so that the positions of those to come stay what they are.
+  void edit() {
+    edits_.clear();
+    if (!request_.elastic) return;
+    if (request_.elastic->delete_to_right) spread_deletions();
+    for (int i = static_cast<int>(canvas_.size()) - 1; i >= 0; --i) {
+      if (hole_of_[i] >= 0 && canvas_[i] == request_.elastic->delete_token) splice(i, 0);
+    }
+    for (int i = static_cast<int>(canvas_.size()) - 1; i >= 0; --i) {
+      if (hole_of_[i] < 0 || canvas_[i] != request_.elastic->expand_token) continue;
+      // Several may have been drawn at once although there is room for one.
+      splice(i, may_not_expand() ? 1 : 2);
+    }
+    if (!edits_.empty()) find_block_again();
+  }
+
+  void spread_deletions() {
+    int hole = -1;  // in which something was deleted before the position
+    for (std::size_t i = 0; i < canvas_.size(); ++i) {
+      if (hole_of_[i] < 0) continue;
+      if (canvas_[i] == request_.elastic->delete_token) hole = hole_of_[i];
+      const bool was_masked =
+          std::binary_search(masked_.begin(), masked_.end(), static_cast<std::int32_t>(i));
+      if (hole_of_[i] == hole && was_masked) canvas_[i] = request_.elastic->delete_token;
+    }
+  }
+
+  // Replaces one position of a hole by n masks.
+  void splice(int position, int n) {
+    const CanvasSplice splice{.begin = position, .removed = 1, .inserted = n};
+    predictor_.splice(slot_, static_cast<int>(canvas_.size()), splice);
+    const int hole = hole_of_[position];
+    canvas_[position] = request_.mask_token;
+    const auto at = [position](auto& values) { return values.begin() + position; };
+    if (n == 0) {
+      canvas_.erase(at(canvas_));
+      hole_of_.erase(at(hole_of_));
+      if (!banned_.empty()) banned_.erase(at(banned_));
+    } else if (n == 2) {
+      canvas_.insert(at(canvas_), request_.mask_token);
+      hole_of_.insert(at(hole_of_), hole);
+      if (!banned_.empty()) banned_.insert(at(banned_), std::vector<std::int32_t>{});
+      ++expansions_;
+      ++expansions_in_block_;
+    }
+    edits_.push_back(splice);
+  }
+
+  void find_block_again() {
+    in_block_.clear();
+    for (std::size_t i = 0; i < canvas_.size(); ++i) {
+      if (hole_of_[i] >= 0) in_block_.push_back(static_cast<std::int32_t>(i));
+    }
+    block_begin_ = in_block_.empty() ? 0 : in_block_.front();
+    block_end_ = in_block_.empty() ? 0 : in_block_.back() + 1;
+  }
+
+  bool may_not_expand() const {
+    return request_.elastic && (static_cast<int>(canvas_.size()) >= request_.elastic->max_canvas ||
+                                expansions_ >= request_.elastic->max_expansions);
+  }
+
+  void report(double seconds) const {
     if (!request_.on_step) return;
-    request_.on_step({.step = pass.step,
+    request_.on_step({.step = step_,
                       .steps = request_.sampling.steps,
                       .canvas = canvas_,
                       .commits = commits_,
+                      .revoked = revoked_positions_,
+                      .edits = edits_,
                       .candidates = candidates_,
-                      .masks_left = static_cast<int>(masked_.size() - commits_.size()),
-                      .rows_computed = static_cast<int>(pass.rows.size()),
+                      .masks_left = n_masks(),
+                      .rows_computed = foreseen_ ? 0 : static_cast<int>(pass_.rows.size()),
                       .seconds = seconds});
   }
 
+  int n_masks() const {
+    int n = 0;
+    for (std::size_t i = 0; i < canvas_.size(); ++i) {
+      n += hole_of_[i] >= 0 && canvas_[i] == request_.mask_token ? 1 : 0;
+    }
+    return n;
+  }
+
   int index_of(int position) const {
-    const auto found = std::lower_bound(masked_.begin(), masked_.end(), position);
-    return static_cast<int>(found - masked_.begin());
+    const auto found = std::lower_bound(predicted_.begin(), predicted_.end(), position);
+    return static_cast<int>(found - predicted_.begin());
   }
 
   std::int32_t& token_at(int position) { return canvas_[static_cast<std::size_t>(position)]; }
 
   Predictor& predictor_;
   const DenoiseRequest& request_;
+  int slot_;
+  int guidance_slot_;
   const DrawOptions draw_;
   const Random random_;
-  std::unique_ptr<CachePolicy> exact_;
-  std::unique_ptr<CommitRule> rule_;
-  int initial_masks_ = 0;
 
   std::vector<std::int32_t> canvas_;
-  std::vector<std::int32_t> masked_;               // positions masked before the step, increasing
-  std::vector<Candidate> candidates_;              // one for each of masked_
+  std::vector<std::int32_t> hole_of_;   // for each position, -1 outside holes
+  std::vector<std::int32_t> variable_;  // positions masked at the start
+  int initial_masks_ = 0;
+  std::unique_ptr<CachePolicy> cache_;
+  Drafts drafts_;
+
+  int block_ = 0;
+  int n_blocks_ = 1;
+  int block_length_ = 0;
+  int block_step_ = 0;
+  int block_steps_ = 0;
+  int block_masks_ = 0;  // at its start
+  int block_begin_ = 0;
+  int block_end_ = 0;
+  std::vector<std::int32_t> in_block_;  // its positions
+  std::unique_ptr<CommitRule> rule_;
+
+  int step_ = 0;
+  int forward_passes_ = 0;
+  Clock::time_point begin_;
+  PredictRequest pass_{};
+  bool foreseen_ = false;
+  int first_candidate_ = 0;                        // of this run in the last pass
+  std::vector<std::int32_t> masked_;               // of the block before the step, increasing
+  std::vector<std::int32_t> predicted_;            // what the rule is shown
+  std::vector<std::uint8_t> is_masked_;            // of predicted_, for rules that revise
+  std::vector<Candidate> candidates_;              // one for each of predicted_
   std::vector<int> chosen_;                        // indices into candidates_
+  std::vector<int> revoked_;                       // indices into candidates_
+  std::vector<std::int32_t> revoked_positions_;    // of this step
   std::vector<Candidate> proposals_;               // to be vetted, surest first
   std::vector<Candidate> redrawn_;                 // the next proposals
   std::vector<std::uint8_t> accepted_;             // as Constraint::vet() says
   std::vector<Candidate> commits_;                 // of this step
   std::vector<std::vector<std::int32_t>> banned_;  // for each position, if there is a constraint
   int refused_ = 0;                                // of the last step, as in StepInfo
+  std::vector<std::int32_t> unguided_;             // the canvas of the guidance
+  std::vector<CanvasSplice> edits_;                // of this step
+  int expansions_ = 0;
+  int expansions_in_block_ = 0;
 };
 
 }  // namespace
 
+std::vector<Result<DenoiseResult>> denoise_batch(Predictor& predictor,
+                                                 std::span<const DenoiseRequest> requests) {
+  const int n = static_cast<int>(requests.size());
+  std::vector<Result<DenoiseResult>> results;
+  std::vector<std::unique_ptr<Run>> runs;  // null when done
+  for (int i = 0; i < n; ++i) {
+    const Result<void> checked = check_request(requests[i]);
+    // In a batch the rows that drafts would use belong to the others.
+    const int n_drafts = n == 1 ? requests[i].sampling.verify : 0;
+    runs.push_back(checked ? std::make_unique<Run>(predictor, requests[i], i, n + i, n_drafts)
+                           : nullptr);
+    results.emplace_back(checked ? Error{ErrorCode::Cancelled, {}} : checked.error());
+  }
+  std::vector<PredictRequest> batch;
+  std::vector<Candidate> candidates;
+  for (int step = 0;; ++step) {
+    bool running = false;
+    batch.clear();
+    int n_candidates = 0;
+    for (int i = 0; i < n; ++i) {
+      if (!runs[i]) continue;
+      if (!runs[i]->wants_step()) {
+        results[i] = runs[i]->result();
+        runs[i].reset();
+      } else if (runs[i]->stopped()) {
+        results[i] = fail(ErrorCode::Cancelled, "stopped before step " + std::to_string(step));
+        runs[i].reset();
+      } else {
+        runs[i]->ask(batch, n_candidates);
+        running = true;
+      }
+    }
+    if (!running) return results;
+    candidates.resize(static_cast<std::size_t>(n_candidates));
+    if (!batch.empty()) predictor.predict_batch(batch, candidates);
+    for (const std::unique_ptr<Run>& run : runs) {
+      if (run) run->take(candidates);
+    }
+  }
+}
+
 Result<DenoiseResult> denoise(Predictor& predictor, const DenoiseRequest& request) {
-  if (const Result<void> checked = check(request.sampling); !checked) return checked.error();
-  return Run(predictor, request).run();
+  return std::move(denoise_batch(predictor, {&request, 1}).front());
+}
+
+ForwardLimits limits_of(std::span<const DenoiseRequest> requests) {
+  ForwardLimits limits{.canvas = 0, .slots = static_cast<int>(requests.size())};
+  bool guided = false;
+  for (const DenoiseRequest& request : requests) {
+    const int canvas = largest_canvas(request);
+    const bool is_guided = request.sampling.cfg_scale != 0;
+    limits.canvas = std::max(limits.canvas, canvas);
+    const int drafts =
+        requests.size() > 1
+            ? 0
+            : request.sampling.verify * draft_rows(request.cache, canvas, count_masks(request));
+    limits.variant_rows += drafts;
+    limits.rows += canvas * (is_guided ? 2 : 1) + drafts;
+    guided = guided || is_guided;
+  }
+  if (guided) limits.slots *= 2;
+  return limits;
+}
+
+ForwardLimits limits_of(const DenoiseRequest& request) {
+  return limits_of(std::span<const DenoiseRequest>(&request, 1));
 }
 
 }  // namespace lacuna::engine

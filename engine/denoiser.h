@@ -1,9 +1,9 @@
-// The denoising loop: forward, draw, choose, vet, commit, report; until no mask is left.
+// The denoising loop: forward, draw, choose, vet, commit, edit, report; until no mask is left.
 #pragma once
 
 #include <cstdint>
 #include <functional>
-#include <memory>
+#include <optional>
 #include <span>
 #include <stop_token>
 #include <vector>
@@ -22,12 +22,29 @@ struct StepEvent {
   int steps;                             // as asked for
   std::span<const std::int32_t> canvas;  // after the step
   std::span<const Candidate> commits;    // in the order in which they were accepted
+  // Positions that hold a mask again (p2, remdm). Their tokens were committed at earlier steps.
+  std::span<const std::int32_t> revoked;
+  // What then became of the canvas where holes change their length, in this order. Positions of
+  // commits are those before it.
+  std::span<const CanvasSplice> edits;
   // Of every position that was masked before the step, as the rule saw them: where a constraint
   // refused one, `commits` may hold another token.
   std::span<const Candidate> candidates;
   int masks_left;
-  int rows_computed;  // canvas size at a full pass
+  int rows_computed;  // canvas size at a full pass; 0 when an earlier pass had foreseen the step
   double seconds;
+};
+
+// Holes that find their own length (DreamOn, Wu et al., 2602.01326): a position that draws the
+// expand token becomes two masks; one that draws the delete token vanishes.
+struct ElasticHoles {
+  std::int32_t expand_token;
+  std::int32_t delete_token;
+  int max_canvas;      // tokens; at this size the expand token cannot be drawn
+  int max_expansions;  // of all steps
+  // A delete also deletes what was still masked to its right in the hole: DreamOn's
+  // pad_delete_to_right. Its delete token ends the text.
+  bool delete_to_right = true;
 };
 
 struct DenoiseRequest {
@@ -35,8 +52,12 @@ struct DenoiseRequest {
   std::int32_t mask_token;
   SamplingOptions sampling = {};
   std::span<const std::uint8_t> allowed = {};  // as in DrawOptions
-  // Null means exact_cache().
-  CachePolicy* cache = nullptr;
+  // Tokens with confidence 0, as in DrawOptions.
+  std::span<const std::int32_t> distrusted = {};
+  // None: every pass is full.
+  CacheOptions cache = {.scope = CacheScope::None};
+  // Needs a predictor with room for max_canvas tokens; not with block_length, verify or a guidance.
+  std::optional<ElasticHoles> elastic = {};
   Constraint* constraint = nullptr;
   // Candidates that may be drawn again at one step after the constraint refused some. What is
   // refused after that stays masked until the next step.
@@ -61,10 +82,22 @@ struct DenoiseResult {
 // position is changed. A position that draws the mask token stays masked although its commit
 // counts as made; where that is not wanted, `allowed` forbids the mask token.
 //
-// At most `steps` steps, or one more for each mask with Algorithm::ConfidenceThreshold. The loop
-// allocates nothing after the first step unless a constraint refuses something.
+// At most `steps` steps; where a rule runs past them (CommitRule::runs_past_last_step) one more for
+// each mask, counting those that expansions add. The loop allocates nothing after the first step
+// of a block unless a constraint refuses something or a hole grows.
 //
 // InvalidInput for options that check() refuses, Cancelled when stopped.
 Result<DenoiseResult> denoise(Predictor& predictor, const DenoiseRequest& request);
+
+// Several canvases, each with its own options, one forward pass for all of them at each step: what
+// each gives alone, in float32 bit for bit. Request i uses slot i, and with guidance slot n + i;
+// one that is done leaves the batch, the others go on. A stop cancels its own request only.
+std::vector<Result<DenoiseResult>> denoise_batch(Predictor& predictor,
+                                                 std::span<const DenoiseRequest> requests);
+
+// What the predictor of a request needs room for.
+ForwardLimits limits_of(const DenoiseRequest& request);
+// The same for denoise_batch().
+ForwardLimits limits_of(std::span<const DenoiseRequest> requests);
 
 }  // namespace lacuna::engine

@@ -53,17 +53,9 @@ Result<GenerateResult> generate(const Model& model, const GenerateRequest& reque
       result.history.emplace_back(event.canvas.begin(), event.canvas.end());
     if (request.on_step) request.on_step(event);
   };
-  std::unique_ptr<CachePolicy> cache;
-  if (!request.exact) {
-    std::vector<std::int32_t> masked;
-    for (int i = 0; i < length; ++i) {
-      if (denoising.canvas[i] == model.mask_token()) masked.push_back(i);
-    }
-    cache = block_cache(static_cast<int>(length), masked, request.refresh);
-    denoising.cache = cache.get();
-  }
+  if (!request.exact) denoising.cache = {.scope = CacheScope::Holes, .refresh = request.refresh};
 
-  TransformerPredictor predictor(model.transformer(), model.context(), static_cast<int>(length),
+  TransformerPredictor predictor(model.transformer(), model.context(), limits_of(denoising),
                                  model.precision());
   Result<DenoiseResult> denoised = denoise(predictor, denoising);
   if (!denoised) return denoised.error();

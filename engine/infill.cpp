@@ -3,7 +3,6 @@
 #include <algorithm>
 #include <chrono>
 #include <cmath>
-#include <memory>
 
 #include "engine/canvas.h"
 #include "engine/transformer_predictor.h"
@@ -57,8 +56,6 @@ class CanvasRun {
 
   Result<void> run() {
     const InfillOptions& options = request_.options;
-    TransformerPredictor predictor(model_.transformer(), model_.context(),
-                                   static_cast<int>(canvas_.tokens.size()), model_.precision());
     DenoiseRequest denoising;
     denoising.canvas = canvas_.tokens;
     denoising.mask_token = model_.mask_token();
@@ -68,12 +65,13 @@ class CanvasRun {
       denoising.sampling.steps = std::max(1, static_cast<int>(steps));
     }
     if (!options.exact) denoising.allowed = model_.fill_tokens();
-    const std::unique_ptr<CachePolicy> cache = make_cache();
-    denoising.cache = cache.get();
+    if (!options.exact) denoising.cache = {.scope = CacheScope::Holes, .refresh = options.refresh};
     denoising.constraint = request_.constraint;
     denoising.stop = request_.stop;
     denoising.on_step = [this](const StepEvent& event) { on_step(event); };
 
+    TransformerPredictor predictor(model_.transformer(), model_.context(), limits_of(denoising),
+                                   model_.precision());
     Result<DenoiseResult> denoised = denoise(predictor, denoising);
     if (!denoised) return denoised.error();
     canvas_.tokens = std::move(denoised->canvas);
@@ -112,16 +110,6 @@ class CanvasRun {
   }
 
  private:
-  std::unique_ptr<CachePolicy> make_cache() const {
-    const int size = static_cast<int>(canvas_.tokens.size());
-    if (request_.options.exact) return exact_cache(size);
-    std::vector<std::int32_t> masked;
-    for (const CanvasHole& hole : canvas_.holes) {
-      for (int i = 0; i < hole.length; ++i) masked.push_back(hole.begin + i);
-    }
-    return block_cache(size, masked, request_.options.refresh);
-  }
-
   std::string text_of(std::int32_t token) const {
     if (token == model_.config().delete_token) return {};
     return model_.tokenizer()->decode({&token, 1});

@@ -1,17 +1,27 @@
-// What the denoising loop needs of a model: candidates for masked positions.
+// What the denoising loop needs of a model: candidates for positions of a canvas.
 #pragma once
 
 #include <cstddef>
 #include <cstdint>
+#include <optional>
 #include <span>
 #include <vector>
 
+#include "engine/forward_pass.h"
 #include "engine/rng.h"
 #include "engine/sampler/candidate.h"
-#include "support/result.h"
 
 namespace lacuna::engine {
 
+// Classifier-free guidance (LLaDA's generate): logits = u + (scale + 1) (c - u), where c are those
+// of the canvas and u those of another canvas of the same size, in which the prompt is masked.
+struct Guidance {
+  float scale = 0;                            // 0: none
+  std::span<const std::int32_t> canvas = {};  // the unconditional one
+  int slot = 1;                               // where its keys and values are
+};
+
+// One canvas of a forward pass; slot, variant and splice are those of ForwardInput.
 struct PredictRequest {
   std::span<const std::int32_t> canvas;
   // Rows to recompute, increasing. Keys and values of all other rows stay as they are: the first
@@ -21,20 +31,30 @@ struct PredictRequest {
   std::span<const std::int32_t> masked;
   DrawOptions draw;
   const Random* random;
-  int step;  // counts forward passes: part of the random counter
+  int step;  // part of the random counter
   // For each position of the canvas the tokens that it cannot draw. Empty: none anywhere.
   std::span<const std::vector<std::int32_t>> banned = {};
+  // One token for each of `masked`: its candidate has this token instead of a drawn one.
+  std::span<const std::int32_t> given = {};
+  int slot = 0;
+  bool variant = false;
+  std::optional<CanvasSplice> splice = {};
+  Guidance guidance = {};
 
-  // The last two arguments of every draw() for a position. Each ban gives it another number.
   std::span<const std::int32_t> banned_at(int position) const {
     if (banned.empty()) return {};
     return banned[static_cast<std::size_t>(position)];
   }
+  // What decides at temperature > 0. Each ban gives a position another number.
   double uniform_at(int position) const {
     return random->uniform(Random::Purpose::Token, step, position,
                            static_cast<int>(banned_at(position).size()));
   }
 };
+
+// The candidate of masked[index] from the logits that predict it.
+Candidate candidate_for(const PredictRequest& request, int index, std::span<const float> logits,
+                        DrawScratch& scratch);
 
 class Predictor {
  public:
@@ -44,14 +64,22 @@ class Predictor {
   // shifted logits (row 0 predicts both 0 and 1), else the position itself.
   virtual int row_that_predicts(int position) const = 0;
 
-  // One forward pass; candidates[i] belongs to masked[i]. `masked` may be empty: the published
-  // loop runs all of its passes.
-  virtual void predict(const PredictRequest& request, std::span<Candidate> candidates) = 0;
+  // One forward pass over all requests; the candidates of each stand after those of the requests
+  // before it, in the order of `masked`, which may be empty: the published loop runs all of its
+  // passes.
+  virtual void predict_batch(std::span<const PredictRequest> requests,
+                             std::span<Candidate> candidates) = 0;
+  void predict(const PredictRequest& request, std::span<Candidate> candidates) {
+    predict_batch({&request, 1}, candidates);
+  }
 
-  // Another candidate for masked[index] from the logits of the last predict(). `request` is the
-  // same, except that since then tokens may have been committed to the canvas and more tokens
-  // banned.
-  virtual Candidate redraw(const PredictRequest& request, int index) = 0;
+  // Another candidate for masked[index] from the logits of the last pass. `request` is the same,
+  // except that since then tokens may have been committed to the canvas and more tokens banned;
+  // `first` is the number of candidates of the requests before it.
+  virtual Candidate redraw(const PredictRequest& request, int index, int first) = 0;
+
+  // The canvas of `size` tokens in a slot has been spliced. Nothing to do without a cache.
+  virtual void splice(int /*slot*/, int /*size*/, const CanvasSplice& /*splice*/) {}
 };
 
 }  // namespace lacuna::engine

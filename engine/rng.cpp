@@ -1,5 +1,7 @@
 #include "engine/rng.h"
 
+#include <cstddef>
+
 namespace lacuna::engine {
 namespace {
 
@@ -13,6 +15,22 @@ struct Product {
 Product multiply(std::uint32_t a, std::uint32_t b) {
   const std::uint64_t product = std::uint64_t{a} * b;
   return {static_cast<std::uint32_t>(product >> 32), static_cast<std::uint32_t>(product)};
+}
+
+using Block = std::array<std::uint32_t, 4>;
+
+Block block_of(std::uint64_t seed, Random::Purpose purpose, std::uint32_t block_idx, int step,
+               int position, int attempt) {
+  constexpr int kPurposeBits = 8;
+  const std::uint32_t use = static_cast<std::uint32_t>(purpose) | block_idx << kPurposeBits;
+  return philox4x32({static_cast<std::uint32_t>(position), static_cast<std::uint32_t>(step), use,
+                     static_cast<std::uint32_t>(attempt)},
+                    {static_cast<std::uint32_t>(seed), static_cast<std::uint32_t>(seed >> 32)});
+}
+
+double as_uniform(std::uint32_t high, std::uint32_t low) {
+  const std::uint64_t bits = std::uint64_t{high} << 32 | low;
+  return static_cast<double>(bits >> 11) * 0x1p-53;
 }
 
 }  // namespace
@@ -30,13 +48,20 @@ std::array<std::uint32_t, 4> philox4x32(std::array<std::uint32_t, 4> counter,
   return counter;
 }
 
+void Random::fill(Purpose purpose, int step, int position, int attempt,
+                  std::span<double> out) const {
+  for (std::size_t i = 0; i < out.size(); i += 2) {
+    // Block 0 is uniform()'s.
+    const auto block_idx = static_cast<std::uint32_t>(i / 2 + 1);
+    const Block block = block_of(seed_, purpose, block_idx, step, position, attempt);
+    out[i] = as_uniform(block[0], block[1]);
+    if (i + 1 < out.size()) out[i + 1] = as_uniform(block[2], block[3]);
+  }
+}
+
 double Random::uniform(Purpose purpose, int step, int position, int attempt) const {
-  const auto block =
-      philox4x32({static_cast<std::uint32_t>(position), static_cast<std::uint32_t>(step),
-                  static_cast<std::uint32_t>(purpose), static_cast<std::uint32_t>(attempt)},
-                 {static_cast<std::uint32_t>(seed_), static_cast<std::uint32_t>(seed_ >> 32)});
-  const std::uint64_t bits = std::uint64_t{block[0]} << 32 | block[1];
-  return static_cast<double>(bits >> 11) * 0x1p-53;
+  const Block block = block_of(seed_, purpose, 0, step, position, attempt);
+  return as_uniform(block[0], block[1]);
 }
 
 }  // namespace lacuna::engine

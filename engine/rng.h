@@ -5,6 +5,7 @@
 
 #include <array>
 #include <cstdint>
+#include <span>
 
 namespace lacuna::engine {
 
@@ -24,6 +25,8 @@ class Random {
 
   // Uniform in [0, 1), 53 bits. `attempt` tells draws of one position at one step apart.
   double uniform(Purpose purpose, int step, int position, int attempt = 0) const;
+  // As many numbers for one decision. Not those of uniform().
+  void fill(Purpose purpose, int step, int position, int attempt, std::span<double> out) const;
 
  private:
   std::uint64_t seed_;

@@ -1,19 +1,18 @@
-// One forward pass of a bidirectional Qwen2-style transformer (Dream, DiffuCoder, DreamOn,
-// Open-dCoder): tokens in, logits of wanted rows out.
+// The weights of a bidirectional transformer (Dream, DiffuCoder, DreamOn, Open-dCoder, LLaDA), ready
+// for forward_pass.h.
 #pragma once
 
-#include <cstdint>
+#include <cstddef>
 #include <memory>
-#include <span>
-#include <vector>
 
 #include "engine/checkpoint/checkpoint.h"
 #include "kernels/cpu/context.h"
 #include "kernels/cpu/packed_matrix.h"
 #include "kernels/kernels.h"
-#include "support/result.h"
 
 namespace lacuna::engine {
+
+struct TransformerWeights;  // transformer_weights.h
 
 // Weights, packed for the matrix products. Immutable after load(): several states may use it, one
 // at a time for each CpuContext.
@@ -37,38 +36,8 @@ class Transformer {
 
  private:
   friend class ForwardPass;
-  struct Weights;
-  std::unique_ptr<const Weights> weights_;
-  explicit Transformer(std::unique_ptr<const Weights> weights);
-};
-
-// The memory of one canvas: keys and values of all layers and the buffers of a forward pass.
-// Everything is allocated here, once; run() and logits() allocate nothing.
-class ForwardPass {
- public:
-  // Canvases of up to `capacity` tokens. `transformer` and `context` must outlive this.
-  ForwardPass(const Transformer& transformer, kernels::CpuContext& context, int capacity,
-              kernels::Precision precision);
-  ForwardPass(ForwardPass&&) noexcept;
-  ForwardPass& operator=(ForwardPass&&) noexcept;
-  ~ForwardPass();
-
-  int capacity() const;
-
-  // Computes the rows `rows` (increasing) of `canvas` through all layers and replaces their keys
-  // and values; every other row keeps those of an earlier run(). The final hidden states of the
-  // rows in `wanted` (increasing, a subset of `rows`) are kept for logits().
-  // Ids must lie in [0, vocab_size), canvas.size() <= capacity().
-  void run(std::span<const std::int32_t> canvas, std::span<const std::int32_t> rows,
-           std::span<const std::int32_t> wanted);
-
-  // Logits of `count` wanted rows of the last run(), from the first-th on: [count, V], what the
-  // network's rows emit, before any shift.
-  void logits(int first, int count, float* out);
-
- private:
-  struct Buffers;
-  std::unique_ptr<Buffers> buffers_;
+  explicit Transformer(std::unique_ptr<const TransformerWeights> weights);
+  std::unique_ptr<const TransformerWeights> weights_;
 };
 
 }  // namespace lacuna::engine

@@ -1,7 +1,6 @@
 #include "engine/transformer_predictor.h"
 
 #include <algorithm>
-#include <cstring>
 #include <numeric>
 
 namespace lacuna::engine {
@@ -10,25 +9,29 @@ namespace {
 // Logits live in pieces of about this size: 64 rows of a 152k vocabulary, never a whole canvas.
 constexpr std::size_t kLogitBytes = 40U << 20;
 
-int rows_of_logits(int capacity, int vocab_size) {
+int rows_of_logits(int rows, int vocab_size) {
   const std::size_t row = static_cast<std::size_t>(vocab_size) * sizeof(float);
-  const auto rows = static_cast<int>(std::max<std::size_t>(1, kLogitBytes / row));
-  return std::min(capacity, rows);
+  return std::min(rows, static_cast<int>(std::max<std::size_t>(1, kLogitBytes / row)));
 }
+
+bool is_guided(const PredictRequest& request) { return request.guidance.scale != 0; }
 
 }  // namespace
 
 TransformerPredictor::TransformerPredictor(const Transformer& transformer,
-                                           kernels::CpuContext& context, int capacity,
+                                           kernels::CpuContext& context,
+                                           const ForwardLimits& limits,
                                            kernels::Precision precision)
     : context_(&context),
       transformer_(&transformer),
-      pass_(transformer, context, capacity, precision),
-      chunk_(rows_of_logits(capacity, transformer.config().vocab_size)),
+      pass_(transformer, context, limits, precision),
+      chunk_(rows_of_logits(pass_.limits().rows, transformer.config().vocab_size)),
       logits_(static_cast<std::size_t>(chunk_) * transformer.config().vocab_size),
       scratch_(static_cast<std::size_t>(context.pool().threads())) {
-  wanted_.reserve(static_cast<std::size_t>(capacity));
-  wanted_of_.reserve(static_cast<std::size_t>(capacity));
+  const auto rows = static_cast<std::size_t>(pass_.limits().rows);
+  inputs_.reserve(rows);
+  wanted_.reserve(rows);
+  sources_.reserve(rows + 1);
 }
 
 int TransformerPredictor::row_that_predicts(int position) const {
@@ -36,58 +39,131 @@ int TransformerPredictor::row_that_predicts(int position) const {
   return std::max(0, position - 1);
 }
 
-void TransformerPredictor::run(std::span<const std::int32_t> canvas,
-                               std::span<const std::int32_t> rows,
-                               std::span<const std::int32_t> positions) {
-  wanted_.clear();
-  wanted_of_.clear();
+// Row 0 predicts both position 0 and 1 when logits are shifted.
+void TransformerPredictor::add_wanted(std::span<const std::int32_t> positions) {
+  const std::size_t first = wanted_.size();
   for (const std::int32_t position : positions) {
     const int row = row_that_predicts(position);
-    // Row 0 predicts both position 0 and 1 when logits are shifted.
-    if (wanted_.empty() || wanted_.back() != row) wanted_.push_back(row);
-    wanted_of_.push_back(static_cast<std::int32_t>(wanted_.size()) - 1);
+    if (wanted_.size() == first || wanted_.back() != row) wanted_.push_back(row);
   }
-  pass_.run(canvas, rows, wanted_);
 }
 
-void TransformerPredictor::predict(const PredictRequest& request, std::span<Candidate> candidates) {
-  run(request.canvas, request.rows, request.masked);
+// The forward pass, and sources_ of all candidates.
+void TransformerPredictor::run(std::span<const PredictRequest> requests) {
+  inputs_.clear();
+  wanted_.clear();
+  sources_.clear();
+  // wanted_ never grows beyond its capacity: a wanted row is a computed row.
+  const auto add_input = [this](const PredictRequest& request, std::span<const std::int32_t> canvas,
+                                int slot) {
+    const std::size_t first = wanted_.size();
+    add_wanted(request.masked);
+    inputs_.push_back({.canvas = canvas,
+                       .rows = request.rows,
+                       .wanted = std::span(wanted_).subspan(first),
+                       .slot = slot,
+                       .variant = request.variant,
+                       .splice = request.splice});
+    return static_cast<int>(first);
+  };
+  for (std::size_t r = 0; r < requests.size(); ++r) {
+    const PredictRequest& request = requests[r];
+    const int first = add_input(request, request.canvas, request.slot);
+    const int guide = is_guided(request)
+                          ? add_input(request, request.guidance.canvas, request.guidance.slot)
+                          : -1;
+    int row = -1;
+    int last = -1;  // row of the network
+    for (std::size_t i = 0; i < request.masked.size(); ++i) {
+      const int predicts = row_that_predicts(request.masked[i]);
+      if (row < 0 || predicts != last) ++row;
+      last = predicts;
+      sources_.push_back({.request = static_cast<int>(r),
+                          .index = static_cast<int>(i),
+                          .row = first + row,
+                          .unconditional = guide < 0 ? -1 : guide + row});
+    }
+  }
+  pass_.run(inputs_);
+}
+
+// `count` rows of logits from `row` on; guided by as many from `unconditional` on, if not -1.
+void TransformerPredictor::compute_logits(const PredictRequest& request, int row, int unconditional,
+                                          int count) {
+  pass_.logits(row, count, logits_.data());
+  if (unconditional < 0) return;
+  unguided_.resize(logits_.size());
+  pass_.logits(unconditional, count, unguided_.data());
+  const std::size_t n = static_cast<std::size_t>(count) * transformer_->config().vocab_size;
+  const float weight = request.guidance.scale + 1;
+  for (std::size_t i = 0; i < n; ++i) {
+    logits_[i] = unguided_[i] + weight * (logits_[i] - unguided_[i]);
+  }
+}
+
+// Draws the candidates [begin, end), whose wanted rows lie one after the other.
+void TransformerPredictor::draw_range(std::span<const PredictRequest> requests, int begin, int end,
+                                      std::span<Candidate> candidates) {
   const auto V = static_cast<std::size_t>(transformer_->config().vocab_size);
-  const int n_wanted = static_cast<int>(wanted_.size());
-  int next = 0;  // first masked position not drawn yet
-  for (int first = 0; first < n_wanted; first += chunk_) {
-    const int count = std::min(chunk_, n_wanted - first);
-    pass_.logits(first, count, logits_.data());
-    int end = next;
-    while (end < static_cast<int>(wanted_of_.size()) && wanted_of_[end] < first + count) ++end;
-    context_->pool().run(end - next, [&](int task, int thread) {
-      const int i = next + task;
-      const int position = request.masked[i];
-      const float* row = logits_.data() + static_cast<std::size_t>(wanted_of_[i] - first) * V;
-      candidates[i] = draw({row, V}, position, request.draw, request.banned_at(position),
-                           request.uniform_at(position), scratch_[thread]);
+  while (begin < end) {
+    const Source& first = sources_[begin];
+    int next = begin;
+    while (next < end && sources_[next].row < first.row + chunk_) ++next;
+    compute_logits(requests[first.request], first.row, first.unconditional,
+                   sources_[next - 1].row - first.row + 1);
+    context_->pool().run(next - begin, [&](int task, int thread) {
+      const Source& source = sources_[begin + task];
+      const float* row = logits_.data() + static_cast<std::size_t>(source.row - first.row) * V;
+      candidates[begin + task] =
+          candidate_for(requests[source.request], source.index, {row, V}, scratch_[thread]);
     });
-    next = end;
+    begin = next;
   }
 }
 
-Candidate TransformerPredictor::redraw(const PredictRequest& request, int index) {
+void TransformerPredictor::predict_batch(std::span<const PredictRequest> requests,
+                                         std::span<Candidate> candidates) {
+  run(requests);
+  const int n = static_cast<int>(sources_.size());
+  const auto guided = [&](int i) { return sources_[i].unconditional >= 0; };
+  for (int begin = 0; begin < n;) {
+    // A guided request alone: the rows that guide it lie between its own and the next one's.
+    int end = begin + 1;
+    while (end < n &&
+           (guided(begin) ? sources_[end].request == sources_[begin].request : !guided(end))) {
+      ++end;
+    }
+    draw_range(requests, begin, end, candidates);
+    begin = end;
+  }
+}
+
+Candidate TransformerPredictor::redraw(const PredictRequest& request, int index, int first) {
   const auto V = static_cast<std::size_t>(transformer_->config().vocab_size);
-  const int position = request.masked[index];
+  const Source& source = sources_[first + index];
   // The row's logits may be gone with their chunk; a row alone gives the same bits again.
-  pass_.logits(wanted_of_[index], 1, logits_.data());
-  return draw({logits_.data(), V}, position, request.draw, request.banned_at(position),
-              request.uniform_at(position), scratch_[0]);
+  compute_logits(request, source.row, source.unconditional, 1);
+  return candidate_for(request, index, {logits_.data(), V}, scratch_[0]);
+}
+
+void TransformerPredictor::splice(int slot, int size, const CanvasSplice& splice) {
+  pass_.splice(slot, size, splice);
 }
 
 void TransformerPredictor::logits(std::span<const std::int32_t> canvas,
                                   std::span<const std::int32_t> positions, float* out) {
   std::vector<std::int32_t> rows(canvas.size());
   std::iota(rows.begin(), rows.end(), 0);
-  run(canvas, rows, positions);
+  const PredictRequest request{.canvas = canvas,
+                               .rows = rows,
+                               .masked = positions,
+                               .draw = {},
+                               .random = nullptr,
+                               .step = 0};
+  run({&request, 1});
   const auto V = static_cast<std::size_t>(transformer_->config().vocab_size);
   for (std::size_t i = 0; i < positions.size(); ++i) {
-    pass_.logits(wanted_of_[i], 1, out + i * V);
+    pass_.logits(sources_[i].row, 1, out + i * V);
   }
 }
 

@@ -1,23 +1,28 @@
-// Predictor over a transformer: forward pass, LM head on masked rows, draw.
+// Predictor over a transformer: forward pass, LM head on the rows that predict something, draw.
 #pragma once
 
 #include <vector>
 
+#include "engine/forward_pass.h"
 #include "engine/predictor.h"
-#include "engine/transformer.h"
 
 namespace lacuna::engine {
 
 class TransformerPredictor : public Predictor {
  public:
-  // For canvases of up to `capacity` tokens; all memory is allocated here. The arguments must
-  // outlive this.
+  // All memory is allocated here. The arguments must outlive this.
+  TransformerPredictor(const Transformer& transformer, kernels::CpuContext& context,
+                       const ForwardLimits& limits, kernels::Precision precision);
+  // For one canvas of up to `capacity` tokens.
   TransformerPredictor(const Transformer& transformer, kernels::CpuContext& context, int capacity,
-                       kernels::Precision precision);
+                       kernels::Precision precision)
+      : TransformerPredictor(transformer, context, ForwardLimits{.canvas = capacity}, precision) {}
 
   int row_that_predicts(int position) const override;
-  void predict(const PredictRequest& request, std::span<Candidate> candidates) override;
-  Candidate redraw(const PredictRequest& request, int index) override;
+  void predict_batch(std::span<const PredictRequest> requests,
+                     std::span<Candidate> candidates) override;
+  Candidate redraw(const PredictRequest& request, int index, int first) override;
+  void splice(int slot, int size, const CanvasSplice& splice) override;
 
   // The logits that the sampler sees at `positions` (increasing) after a full pass over the
   // canvas, row by row: [positions.size(), V].
@@ -25,17 +30,30 @@ class TransformerPredictor : public Predictor {
               float* out);
 
  private:
-  void run(std::span<const std::int32_t> canvas, std::span<const std::int32_t> rows,
-           std::span<const std::int32_t> positions);
+  // Where the logits of a candidate come from.
+  struct Source {
+    int request;
+    int index;          // into the request's `masked`
+    int row;            // wanted row of the pass
+    int unconditional;  // wanted row that guides it, or -1
+  };
+
+  void run(std::span<const PredictRequest> requests);
+  void add_wanted(std::span<const std::int32_t> positions);
+  void draw_range(std::span<const PredictRequest> requests, int begin, int end,
+                  std::span<Candidate> candidates);
+  void compute_logits(const PredictRequest& request, int row, int unconditional, int count);
 
   kernels::CpuContext* context_;
   const Transformer* transformer_;
   ForwardPass pass_;
-  int chunk_;                            // rows of logits_
-  std::vector<std::int32_t> wanted_;     // network rows of the last pass, increasing, distinct
-  std::vector<std::int32_t> wanted_of_;  // for each predicted position: index into wanted_
-  std::vector<float> logits_;            // [chunk_, V]
-  std::vector<DrawScratch> scratch_;     // one for each thread
+  int chunk_;                         // rows of logits_
+  std::vector<ForwardInput> inputs_;  // of the last pass
+  std::vector<std::int32_t> wanted_;  // rows of the network, one input's after the other's
+  std::vector<Source> sources_;       // of all candidates, in order
+  std::vector<float> logits_;         // [chunk_, V]
+  std::vector<float> unguided_;       // [chunk_, V], allocated when first needed
+  std::vector<DrawScratch> scratch_;  // one for each thread
 };
 
 }  // namespace lacuna::engine

@@ -78,13 +78,15 @@ struct KvCacheView {
 
 // Splits rows of q, k and v, rotates q and k (rotate-half RoPE: pairs i and i + P/2), and writes k
 // and v to their places in the cache.
-//   qkv: [M, (H + 2 K) P].  q: [M, H, P].  positions: M values in [0, cache.capacity).
-//   cos, sin: [capacity, P/2], the angle of pair i at position t is t * theta^(-2 i / P).
+//   qkv: [M, (H + 2 K) P].  q: [M, H, P].  positions: M rows of cos and sin.
+//   places: M values in [0, cache.capacity), where k and v go; null: their positions.
+//   cos, sin: [positions, P/2], the angle of pair i at position t is t * theta^(-2 i / P).
 struct RopeStore {
   float* q;
   KvCacheView cache;
   const float* qkv;
   const std::int32_t* positions;
+  const std::int32_t* places = nullptr;
   const float* cos;
   const float* sin;
   int M;
@@ -93,7 +95,7 @@ struct RopeStore {
 
 // y[m, h, :] = sum_t softmax_t(scale * q[m, h, :] . key[t, h / (H/K), :]) value[t, h / (H/K), :]
 // over the positions 0 <= t < T, in both directions (no causal mask).
-//   q, y: [M, H, P].
+//   q, y: [M, H, P], may be the same array.
 struct Attention {
   float* y;
   const float* q;
@@ -102,6 +104,29 @@ struct Attention {
   int H;
   int T;
   float scale;
+};
+
+// Exchanges keys and values: those at a_places[m] of a with those at b_places[m] of b.
+struct KvSwap {
+  KvCacheView a;
+  KvCacheView b;  // another one, of the same K and P
+  const std::int32_t* a_places;
+  const std::int32_t* b_places;
+  int M;
+};
+
+// Copies the keys and values of the positions [begin, end) of one cache to [begin + by, end + by)
+// of another, or of the same, and turns the keys to their new positions: RoPE of an angle t and
+// then of `by` is RoPE of t + by, but for rounding.
+//   cos, sin: as in RopeStore, for positions up to |by|.
+struct KvMove {
+  KvCacheView from;
+  KvCacheView to;  // same K and P
+  const float* cos;
+  const float* sin;
+  int begin;
+  int end;
+  int by;
 };
 
 // y[m, f] = silu(gate_up[m, f]) * gate_up[m, F + f],  silu(x) = x / (1 + exp(-x))
@@ -121,6 +146,8 @@ void rms_norm(CpuContext& context, const RmsNorm& op);
 void matmul(CpuContext& context, const Matmul& op);
 void rope_store(CpuContext& context, const RopeStore& op);
 void attention(CpuContext& context, const Attention& op);
+void kv_swap(CpuContext& context, const KvSwap& op);
+void kv_move(CpuContext& context, const KvMove& op);
 void swiglu(CpuContext& context, const SwiGlu& op);
 
 }  // namespace lacuna::kernels

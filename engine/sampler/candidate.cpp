@@ -31,8 +31,8 @@ bool filters_top_p(const DrawOptions& options) { return options.top_p && *option
 std::span<const float> filtered(std::span<const float> logits, const DrawOptions& options,
                                 std::span<const std::int32_t> banned, DrawScratch& scratch) {
   const float divisor = options.temperature > 0 ? options.temperature : 1;
-  if (divisor == 1 && options.allowed.empty() && banned.empty() && !filters_top_p(options) &&
-      !options.top_k) {
+  if (divisor == 1 && options.allowed.empty() && options.forbidden < 0 && banned.empty() &&
+      !filters_top_p(options) && !options.top_k) {
     return logits;
   }
   assert(options.allowed.empty() || options.allowed.size() == logits.size());
@@ -43,6 +43,9 @@ std::span<const float> filtered(std::span<const float> logits, const DrawOptions
   for (const std::int32_t token : banned) {
     assert(token >= 0 && static_cast<std::size_t>(token) < logits.size());
     scratch.logits[static_cast<std::size_t>(token)] = -kInfinity;
+  }
+  if (options.forbidden >= 0) {
+    scratch.logits[static_cast<std::size_t>(options.forbidden)] = -kInfinity;
   }
   if (filters_top_p(options)) keep_top_p(scratch.logits, *options.top_p, scratch);
   if (options.top_k) keep_top_k(scratch.logits, *options.top_k, scratch);
@@ -127,6 +130,26 @@ float confidence_in(const Row& row, Confidence kind, float probability) {
   return -kInfinity;
 }
 
+Candidate no_candidate(int position) { return {position, -1, 0, -kInfinity}; }
+
+// The sum is NaN for a NaN anywhere, for +inf, and when all logits are -inf.
+bool has_mass(const Row& row) { return row.total > 0; }
+
+Candidate candidate_of(const Row& row, int position, std::size_t token,
+                       const DrawOptions& options) {
+  const auto probability = static_cast<float>(row.weights[token] / row.total);
+  const auto id = static_cast<std::int32_t>(token);
+  if (options.distrusted.empty()) {
+    return {position, id, probability, confidence_in(row, options.confidence, probability)};
+  }
+  double trusted = row.total;
+  for (const std::int32_t other : options.distrusted) {
+    if (other == id) return {position, id, probability, 0};
+    trusted -= row.weights[static_cast<std::size_t>(other)];
+  }
+  return {position, id, probability, static_cast<float>(row.weights[token] / trusted)};
+}
+
 }  // namespace
 
 Confidence confidence_of(Algorithm algorithm) {
@@ -138,6 +161,10 @@ Confidence confidence_of(Algorithm algorithm) {
     case Algorithm::Origin:
     case Algorithm::MaskgitPlus:
     case Algorithm::ConfidenceThreshold:
+    case Algorithm::LowConfidence:
+    case Algorithm::Random:
+    case Algorithm::P2:
+    case Algorithm::Remdm:
       break;
   }
   return Confidence::Probability;
@@ -145,15 +172,45 @@ Confidence confidence_of(Algorithm algorithm) {
 
 Candidate draw(std::span<const float> logits, int position, const DrawOptions& options,
                std::span<const std::int32_t> banned, double uniform, DrawScratch& scratch) {
-  const Candidate none{position, -1, 0, -kInfinity};
-  if (logits.empty()) return none;
+  if (logits.empty()) return no_candidate(position);
   const Row row = softmax_of(filtered(logits, options, banned, scratch), scratch);
-  // The sum is NaN for a NaN anywhere, for +inf, and when all logits are -inf.
-  if (!(row.total > 0)) return none;
+  if (!has_mass(row)) return no_candidate(position);
   const std::size_t token = options.temperature > 0 ? drawn_token(row, uniform) : best_token(row);
-  const auto probability = static_cast<float>(row.weights[token] / row.total);
-  return {position, static_cast<std::int32_t>(token), probability,
-          confidence_in(row, options.confidence, probability)};
+  return candidate_of(row, position, token, options);
+}
+
+Candidate draw_gumbel(std::span<const float> logits, int position, const DrawOptions& options,
+                      std::span<const std::int32_t> banned, std::span<const double> uniforms,
+                      DrawScratch& scratch) {
+  if (logits.empty()) return no_candidate(position);
+  DrawOptions plain = options;
+  plain.temperature = 0;
+  plain.top_p.reset();
+  plain.top_k.reset();
+  const Row row = softmax_of(filtered(logits, plain, banned, scratch), scratch);
+  if (!has_mass(row)) return no_candidate(position);
+  // The logarithm of the published quotient: it cannot overflow.
+  std::size_t best = 0;
+  double largest = -std::numeric_limits<double>::infinity();
+  for (std::size_t i = 0; i < row.logits.size(); ++i) {
+    if (row.logits[i] == -kInfinity) continue;
+    const double noisy = row.logits[i] - options.temperature * std::log(-std::log(uniforms[i]));
+    if (noisy > largest) {
+      largest = noisy;
+      best = i;
+    }
+  }
+  // Every number was 0: no token is larger than another.
+  if (largest == -std::numeric_limits<double>::infinity()) best = best_token(row);
+  return candidate_of(row, position, best, options);
+}
+
+Candidate score(std::span<const float> logits, int position, std::int32_t token,
+                const DrawOptions& options, DrawScratch& scratch) {
+  assert(token >= 0 && static_cast<std::size_t>(token) < logits.size());
+  const Row row = softmax_of(filtered(logits, options, {}, scratch), scratch);
+  if (!has_mass(row)) return no_candidate(position);
+  return candidate_of(row, position, static_cast<std::size_t>(token), options);
 }
 
 }  // namespace lacuna::engine

@@ -38,6 +38,13 @@ struct DrawOptions {
   Confidence confidence = Confidence::Probability;
   // One byte for each vocabulary row, 0 forbids the token; empty allows all.
   std::span<const std::uint8_t> allowed = {};
+  std::int32_t forbidden = -1;  // one more token, or -1
+  // LLaDA: the token is drawn by Gumbel noise (draw_gumbel), and the temperature does not reach
+  // the confidence.
+  bool gumbel = false;
+  // These tokens may be drawn, but with confidence 0, and the others' is as if they did not exist
+  // (LLaDA's confidence_eos_eot_inf at temperature 0). Only for Confidence::Probability.
+  std::span<const std::int32_t> distrusted = {};
 };
 
 // Memory of one thread for draw(); grows to the vocabulary's size once. Contents mean nothing
@@ -49,11 +56,12 @@ struct DrawScratch {
     std::int32_t token;
   };
 
-  std::vector<float> logits;   // [V] tempered, forbidden and dropped ones -inf
-  std::vector<float> weights;  // [V] exp(logit - largest logit)
-  std::vector<double> sums;    // of weights, one for each block of the row
-  std::vector<float> maxima;   // of logits, one for each column of the row
-  std::vector<Entry> entries;  // what a filter still has to look at
+  std::vector<float> logits;     // [V] tempered, forbidden and dropped ones -inf
+  std::vector<float> weights;    // [V] exp(logit - largest logit)
+  std::vector<double> sums;      // of weights, one for each block of the row
+  std::vector<float> maxima;     // of logits, one for each column of the row
+  std::vector<Entry> entries;    // what a filter still has to look at
+  std::vector<double> uniforms;  // [V] for draw_gumbel()
 };
 
 // Draws a candidate from one row of logits (V floats, unchanged). `uniform` in [0, 1) decides at
@@ -67,5 +75,18 @@ struct DrawScratch {
 // The result does not depend on the machine: see row_math.h.
 Candidate draw(std::span<const float> logits, int position, const DrawOptions& options,
                std::span<const std::int32_t> banned, double uniform, DrawScratch& scratch);
+
+// LLaDA's draw (ML-GSAI/LLaDA, generate.py): the token with the largest
+// exp(logit) / (-ln u)^temperature, in double, for one number of [0, 1) in `uniforms` for each
+// token; confidence and probability are those of the softmax of the logits without noise and
+// without temperature. top_p and top_k are not used.
+Candidate draw_gumbel(std::span<const float> logits, int position, const DrawOptions& options,
+                      std::span<const std::int32_t> banned, std::span<const double> uniforms,
+                      DrawScratch& scratch);
+
+// The candidate of a given token instead of a drawn one: its probability, and the confidence that
+// it would have if it had been drawn.
+Candidate score(std::span<const float> logits, int position, std::int32_t token,
+                const DrawOptions& options, DrawScratch& scratch);
 
 }  // namespace lacuna::engine

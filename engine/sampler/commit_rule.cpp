@@ -38,11 +38,27 @@ void keep_surest(std::span<const Candidate> candidates, std::size_t n, std::vect
 }
 
 std::unique_ptr<CommitRule> make_commit_rule(const SamplingOptions& options, int initial_masks) {
-  if (options.algorithm == Algorithm::Origin) return make_origin_rule();
-  if (options.algorithm == Algorithm::ConfidenceThreshold) {
-    return make_confidence_threshold_rule(options.threshold.value_or(1), initial_masks);
+  // Dream's steps are a bound; LLaDA's block ends when nothing in it is masked.
+  const bool bounded = options.algorithm != Algorithm::LowConfidence;
+  switch (options.algorithm) {
+    case Algorithm::Origin:
+      return make_origin_rule();
+    case Algorithm::ConfidenceThreshold:
+      return make_confidence_threshold_rule(options.threshold.value_or(1), initial_masks);
+    case Algorithm::P2:
+      return make_p2_rule(initial_masks);
+    case Algorithm::Remdm:
+      return make_remdm_rule(options.remask_schedule, options.eta, initial_masks);
+    default:
+      break;
   }
-  if (options.threshold) return make_threshold_rule(*options.threshold);
+  if (options.threshold) return make_threshold_rule(*options.threshold, bounded);
+  if (options.tokens_per_step) return make_fixed_rule(*options.tokens_per_step);
+  if (options.factor) return make_factor_rule(*options.factor, bounded, initial_masks);
+  if (options.entropy_budget) return make_entropy_budget_rule(*options.entropy_budget);
+  if (options.algorithm == Algorithm::LowConfidence || options.algorithm == Algorithm::Random) {
+    return make_quota_rule(options.algorithm == Algorithm::Random, initial_masks);
+  }
   return make_scheduled_rule(options.alg_temp, initial_masks);
 }
 

@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "engine/sampler/commit_rule.h"
+#include "engine/sampler/options.h"
 
 namespace lacuna::engine {
 
@@ -14,11 +15,23 @@ bool origin_commits(double uniform, const StepInfo& info);
 
 std::unique_ptr<CommitRule> make_origin_rule();
 std::unique_ptr<CommitRule> make_scheduled_rule(float alg_temp, int initial_masks);
-std::unique_ptr<CommitRule> make_threshold_rule(float threshold);
+// Unless `bounded`, the last step commits no more than any other, and steps go on until nothing is
+// masked (LLaDA's loop in Fast-dLLM).
+std::unique_ptr<CommitRule> make_threshold_rule(float threshold, bool bounded);
+std::unique_ptr<CommitRule> make_fixed_rule(int tokens_per_step);
+std::unique_ptr<CommitRule> make_factor_rule(float factor, bool bounded, int initial_masks);
+std::unique_ptr<CommitRule> make_entropy_budget_rule(float budget);
+std::unique_ptr<CommitRule> make_quota_rule(bool by_lot, int initial_masks);
+std::unique_ptr<CommitRule> make_p2_rule(int initial_masks);
+std::unique_ptr<CommitRule> make_remdm_rule(RemaskSchedule schedule, float eta, int initial_masks);
 std::unique_ptr<CommitRule> make_confidence_threshold_rule(float threshold, int initial_masks);
 
 // Appends the indices of all usable candidates.
 void append_usable(std::span<const Candidate> candidates, std::vector<int>& chosen);
+
+// The number of positions that Fast-dLLM's factor rule commits, given the probabilities of all masked
+// ones in decreasing order (at least one).
+int factor_count(std::span<const float> probabilities, float factor);
 
 // Keeps the n surest of `chosen`, surest first.
 void keep_surest(std::span<const Candidate> candidates, std::size_t n, std::vector<int>& chosen);

@@ -24,4 +24,9 @@ int transfer_count(int masks, const StepInfo& info) {
   return static_cast<int>(static_cast<float>(masks) * transfer_probability(info));
 }
 
+int quota_at(int masks, const StepInfo& info) {
+  if (info.step >= info.steps) return 0;
+  return masks / info.steps + (info.step < masks % info.steps ? 1 : 0);
+}
+
 }  // namespace lacuna::engine

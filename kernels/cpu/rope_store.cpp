@@ -43,6 +43,7 @@ void rope_store(CpuContext& context, const RopeStore& op) {
   for_row_blocks(context, op.M, width, [&](int first, int last) {
     for (int m = first; m < last; ++m) {
       const int position = op.positions[m];
+      const int place = op.places == nullptr ? position : op.places[m];
       const std::size_t angles = size(position) * size(P / 2);
       const float* cos = op.cos + angles;
       const float* sin = op.sin + angles;
@@ -50,9 +51,8 @@ void rope_store(CpuContext& context, const RopeStore& op) {
       float* q = op.q + size(m) * static_cast<std::size_t>(op.H * P);
       for (int h = 0; h < op.H; ++h, x += P, q += P) rotate(q, 1, x, cos, sin, P);
       for (int h = 0; h < K; ++h, x += P)
-        rotate(key_block(op.cache, h, position / kPanel) + position % kPanel, kPanel, x, cos, sin,
-               P);
-      for (int h = 0; h < K; ++h, x += P) store_value(op.cache, h, position, x);
+        rotate(key_block(op.cache, h, place / kPanel) + place % kPanel, kPanel, x, cos, sin, P);
+      for (int h = 0; h < K; ++h, x += P) store_value(op.cache, h, place, x);
     }
   });
 }

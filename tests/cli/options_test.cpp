@@ -101,7 +101,7 @@ TEST(PublishedDefaultsTest, GiveWayToTheModelsOwn) {
   EXPECT_EQ(options->algorithm, engine::Algorithm::Entropy);
   EXPECT_FLOAT_EQ(options->temperature, 0.2F);
   EXPECT_FLOAT_EQ(*options->top_p, 0.95F);
-  model.alg = "p2";
+  model.alg = "best";
   EXPECT_NE(published_defaults(model).error().message.find("generation_config.json"),
             std::string::npos);
 }

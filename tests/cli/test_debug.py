@@ -100,7 +100,7 @@ class WrongRequests(LacunaTest):
             '"steps":0', '"steps":-1', '"steps":1.5', '"steps":99999999999', '"alg":"best"',
             '"alg":1', '"temperature":-1', '"temperature":"hot"', '"top_p":2', '"top_k":0',
             '"cache":"maybe"', '"refresh":0', '"eps":5', '"alg_temp":-1', '"seed":-1',
-            '"prompt":[1]',
+            '"prompt":[1]', '"cfg_scale":-1', '"verify":99', '"block_length":0',
         ):
             request = ('{"ids":[1,380],' + extra + "}").encode()
             self.assertIn("error", self.answers("sample", request)[0], extra)

@@ -175,13 +175,8 @@ TEST(DenoiseTest, ARefreshAtEveryStepAsksForWhatExactAsksFor) {
   auto exact_predictor = random_predictor(true);
   const auto expected = denoise(exact_predictor, exact);
 
-  std::vector<std::int32_t> masked;
-  for (int i = 0; i < 12; ++i) {
-    if (exact.canvas[static_cast<std::size_t>(i)] == kMask) masked.push_back(i);
-  }
-  const auto cache = block_cache(12, masked, 1);
   DenoiseRequest cached = exact;
-  cached.cache = cache.get();
+  cached.cache = {.scope = CacheScope::Holes, .refresh = 1};
   auto cached_predictor = random_predictor(true);
   EXPECT_EQ(denoise(cached_predictor, cached)->canvas, expected->canvas);
   EXPECT_EQ(cached_predictor.asked, exact_predictor.asked);
@@ -189,13 +184,12 @@ TEST(DenoiseTest, ARefreshAtEveryStepAsksForWhatExactAsksFor) {
 
 TEST(DenoiseTest, TheCachePolicyDecidesWhichRowsAreComputed) {
   const Canvas canvas{1, 2, kMask, kMask, 3, 4, kMask, 5};
-  const auto cache = block_cache(8, std::vector<std::int32_t>{2, 3, 6}, 2);
   auto predictor = random_predictor(true);
   std::vector<int> rows_computed;
   const auto result = denoise(predictor, {.canvas = canvas,
                                           .mask_token = kMask,
                                           .sampling = {.steps = 4},
-                                          .cache = cache.get(),
+                                          .cache = {.scope = CacheScope::Holes, .refresh = 2},
                                           .early_exit = false,
                                           .on_step = [&](const StepEvent& event) {
                                             rows_computed.push_back(event.rows_computed);

@@ -42,28 +42,34 @@ class TablePredictor : public Predictor {
     return shifts_ ? std::max(0, position - 1) : position;
   }
 
-  void predict(const PredictRequest& request, std::span<Candidate> candidates) override {
-    if (records) {
-      asked.push_back({{request.canvas.begin(), request.canvas.end()},
-                       {request.rows.begin(), request.rows.end()},
-                       {request.masked.begin(), request.masked.end()}});
-    }
-    for (std::size_t i = 0; i < request.masked.size(); ++i) {
-      candidates[i] = draw_at(request, request.masked[i]);
+  void predict_batch(std::span<const PredictRequest> requests,
+                     std::span<Candidate> candidates) override {
+    ++n_passes;
+    std::size_t next = 0;
+    for (const PredictRequest& request : requests) {
+      if (records) {
+        asked.push_back({{request.canvas.begin(), request.canvas.end()},
+                         {request.rows.begin(), request.rows.end()},
+                         {request.masked.begin(), request.masked.end()}});
+      }
+      for (int i = 0; i < static_cast<int>(request.masked.size()); ++i) {
+        candidates[next++] = draw_at(request, i);
+      }
     }
   }
 
-  Candidate redraw(const PredictRequest& request, int index) override {
-    return draw_at(request, request.masked[static_cast<std::size_t>(index)]);
+  Candidate redraw(const PredictRequest& request, int index, int) override {
+    return draw_at(request, index);
   }
 
   bool records = true;
   std::vector<Asked> asked;
+  int n_passes = 0;
 
  private:
-  Candidate draw_at(const PredictRequest& request, int position) {
-    return draw(logits_at(request.canvas, position), position, request.draw,
-                request.banned_at(position), request.uniform_at(position), scratch_);
+  Candidate draw_at(const PredictRequest& request, int index) {
+    const int position = request.masked[static_cast<std::size_t>(index)];
+    return candidate_for(request, index, logits_at(request.canvas, position), scratch_);
   }
 
   std::vector<std::vector<float>> table_;
@@ -85,14 +91,18 @@ class ScriptedPredictor : public Predictor {
 
   int row_that_predicts(int position) const override { return position; }
 
-  void predict(const PredictRequest& request, std::span<Candidate> candidates) override {
+  void predict_batch(std::span<const PredictRequest> requests,
+                     std::span<Candidate> candidates) override {
     ++n_passes;
-    for (std::size_t i = 0; i < request.masked.size(); ++i) {
-      candidates[i] = first_choice(request, request.masked[i]);
+    std::size_t next = 0;
+    for (const PredictRequest& request : requests) {
+      for (const std::int32_t position : request.masked) {
+        candidates[next++] = first_choice(request, position);
+      }
     }
   }
 
-  Candidate redraw(const PredictRequest& request, int index) override {
+  Candidate redraw(const PredictRequest& request, int index, int) override {
     ++n_redraws;
     return first_choice(request, request.masked[static_cast<std::size_t>(index)]);
   }

@@ -25,7 +25,7 @@ class Replay {
         final_(run["final"][0].get<Ids>()),
         block_length_(run["block_length"].get<int>()),
         canvas_(prompt_),
-        pass_(model.transformer, model.context, static_cast<int>(final_.size()),
+        pass_(model.transformer, model.context, {.canvas = static_cast<int>(final_.size())},
               kernels::Precision::F32),
         logits_(final_.size() * static_cast<std::size_t>(model.vocab_size())) {
     canvas_.resize(final_.size(), model.mask_token());

@@ -226,14 +226,9 @@ TEST(CacheTest, ARefreshAtEveryStepEqualsTheExactRunBitForBit) {
     request.mask_token = model.mask_token();
     request.sampling = options_of(entry);
     const int size = static_cast<int>(request.canvas.size());
-    Ids masked;
-    for (int i = 0; i < size; ++i) {
-      if (request.canvas[i] == model.mask_token()) masked.push_back(i);
-    }
     std::vector<std::vector<Candidate>> runs[2];
     for (const bool cached : {false, true}) {
-      const auto cache = cached ? block_cache(size, masked, 1) : exact_cache(size);
-      request.cache = cache.get();
+      request.cache = {.scope = cached ? CacheScope::Holes : CacheScope::None, .refresh = 1};
       request.on_step = [&](const StepEvent& event) {
         runs[cached ? 1 : 0].emplace_back(event.candidates.begin(), event.candidates.end());
       };

@@ -24,7 +24,7 @@ double logsumexp(std::span<const float> row) {
 
 // The network's own rows, before the shift: [T, V].
 std::vector<float> network_logits(ReferenceModel& model, const Ids& ids) {
-  ForwardPass pass(model.transformer, model.context, static_cast<int>(ids.size()),
+  ForwardPass pass(model.transformer, model.context, {.canvas = static_cast<int>(ids.size())},
                    kernels::Precision::F32);
   const Ids rows = iota_ids(ids.size());
   pass.run(ids, rows, rows);
@@ -172,7 +172,7 @@ TEST(ForwardPassTest, RecomputingAllRowsInPiecesOfAnyOrderGivesTheSameBits) {
   const Ids rows = iota_ids(ids.size());
   const std::vector<float> expected = network_logits(model, ids);
   // A second pass over the block only, nothing changed: the same keys, values and logits.
-  ForwardPass pass(model.transformer, model.context, 512, kernels::Precision::F32);
+  ForwardPass pass(model.transformer, model.context, {.canvas = 512}, kernels::Precision::F32);
   pass.run(ids, rows, {});
   const Ids block = {3, 4, 5, static_cast<std::int32_t>(ids.size()) - 1};
   pass.run(ids, block, block);

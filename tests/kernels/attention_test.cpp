@@ -1,4 +1,5 @@
 #include "kernels/cpu/aligned_buffer.h"
+#include "kernels/cpu/kv_layout.h"
 #include "kernels/kernels.h"
 #include "tests/kernels/kernels_testing.h"
 
@@ -44,6 +45,20 @@ struct Cache {
     std::fill_n(view.values, kv_floats(s.capacity, s.K, s.P), NAN);
   }
 };
+
+std::vector<float> key_of(const Cache& cache, int head, int place) {
+  std::vector<float> key;
+  for (int p = 0; p < cache.view.P; ++p)
+    key.push_back(key_block(cache.view, head, place / kPanel)[p * kPanel + place % kPanel]);
+  return key;
+}
+
+std::vector<float> value_of(const Cache& cache, int head, int place) {
+  std::vector<float> value;
+  for (int p = 0; p < cache.view.P; ++p)
+    value.push_back(value_panel(cache.view, head, p / kPanel)[place * kPanel + p % kPanel]);
+  return value;
+}
 
 struct Angles {
   std::vector<float> cos;
@@ -226,6 +241,106 @@ TEST(AttentionTest, UsesTheLatestKeysAndValuesOfEachPosition) {
     EXPECT_TRUE(same_bits(describe("attention", isa, s),
                           run(context, cache, q.data(), s, 0.5F).data(),
                           run(context, fresh, q.data(), s, 0.5F).data(), product(70, 32)));
+  }
+}
+
+TEST(AttentionTest, TheResultMayStandWhereTheQueriesStood) {
+  const Shape s{.M = 70, .H = 4, .K = 2, .P = 80, .T = 90, .capacity = 90};
+  const std::vector<float> qkv = numbers(product(s.T, 8 * 80), 6);
+  for (const Isa isa : isas()) {
+    CpuContext context(isa, 3);
+    const Cache cache(s);
+    std::vector<float> q = store(context, cache, s, qkv.data(), range(0, s.T));
+    const std::vector<float> want = run(context, cache, q.data(), s, 0.3F);
+    attention(context, {.y = q.data(),
+                        .q = q.data(),
+                        .cache = cache.view,
+                        .M = s.M,
+                        .H = s.H,
+                        .T = s.T,
+                        .scale = 0.3F});
+    EXPECT_TRUE(same_bits(describe("in place", isa, s), q.data(), want.data(), want.size()));
+  }
+}
+
+TEST(RopeStoreTest, AKeyMayLieAtAnotherPlaceThanItsPosition) {
+  const Shape s{.M = 3, .H = 1, .K = 2, .P = 70, .T = 3, .capacity = 150};
+  const std::vector<float> qkv = numbers(product(3, 5 * 70), 3);
+  const Angles angles(s);
+  CpuContext context(best_isa(), 2);
+  const Cache by_place(s);
+  const std::vector<std::int32_t> positions{140, 7, 66};
+  std::vector<float> q(product(3, 70));
+  const std::vector<std::int32_t> places{0, 1, 2};
+  rope_store(context, {.q = q.data(),
+                       .cache = by_place.view,
+                       .qkv = qkv.data(),
+                       .positions = positions.data(),
+                       .places = places.data(),
+                       .cos = angles.cos.data(),
+                       .sin = angles.sin.data(),
+                       .M = 3,
+                       .H = 1});
+  const Cache by_position(s);
+  const std::vector<float> queries = store(context, by_position, s, qkv.data(), positions);
+  EXPECT_TRUE(same_bits("queries", q.data(), queries.data(), q.size()));
+  for (std::size_t m = 0; m < 3; ++m) {
+    EXPECT_EQ(key_of(by_place, 1, places[m]), key_of(by_position, 1, positions[m]));
+    EXPECT_EQ(value_of(by_place, 1, places[m]), value_of(by_position, 1, positions[m]));
+  }
+}
+
+TEST(KvSwapTest, ExchangesTheRowsAndNothingElse) {
+  const Shape s{.M = 100, .H = 1, .K = 2, .P = 70, .T = 100, .capacity = 100};
+  CpuContext context(best_isa(), 2);
+  const Cache a(s), b(s), old_a(s), old_b(s);
+  for (const Cache* cache : {&a, &old_a})
+    store(context, *cache, s, numbers(35000, 1).data(), range(0, 100));
+  for (const Cache* cache : {&b, &old_b})
+    store(context, *cache, s, numbers(35000, 2).data(), range(0, 100));
+  const std::vector<std::int32_t> in_a{70, 3}, in_b{0, 99};
+  kv_swap(context,
+          {.a = a.view, .b = b.view, .a_places = in_a.data(), .b_places = in_b.data(), .M = 2});
+  for (int t = 0; t < 100; ++t) {
+    const auto swapped = std::find(in_a.begin(), in_a.end(), t);
+    const bool stays = swapped == in_a.end();
+    const int from = stays ? t : in_b[static_cast<std::size_t>(swapped - in_a.begin())];
+    const Cache& source = stays ? old_a : old_b;
+    EXPECT_EQ(key_of(a, 1, t), key_of(source, 1, from)) << t;
+    EXPECT_EQ(value_of(a, 0, t), value_of(source, 0, from)) << t;
+  }
+  EXPECT_EQ(key_of(b, 0, 99), key_of(old_a, 0, 3));
+  EXPECT_EQ(value_of(b, 1, 0), value_of(old_a, 1, 70));
+  EXPECT_EQ(value_of(b, 1, 1), value_of(old_b, 1, 1));
+}
+
+// Moved keys are those of the same vectors stored at the new positions, but for rounding.
+TEST(KvMoveTest, TurnsKeysToTheirNewPositions) {
+  const Shape s{.M = 150, .H = 1, .K = 2, .P = 70, .T = 150, .capacity = 200};
+  const int width = 5 * 70;
+  const std::vector<float> qkv = numbers(product(150, width), 1);
+  const Angles angles(s);
+  CpuContext context(best_isa(), 2);
+  for (const int by : {1, -1, 37, -60, 50, 0}) {
+    for (const bool in_place : {true, false}) {
+      const Cache cache(s), other(s);
+      const int begin = 62, end = 140;
+      store(context, cache, s, qkv.data(), range(0, 150));
+      const Cache& to = in_place ? cache : other;
+      kv_move(context, {.from = cache.view,
+                        .to = to.view,
+                        .cos = angles.cos.data(),
+                        .sin = angles.sin.data(),
+                        .begin = begin,
+                        .end = end,
+                        .by = by});
+      const Cache expected(s);
+      store(context, expected, s, qkv.data() + product(begin, width), range(begin + by, end + by));
+      for (int t = begin + by; t < end + by; ++t) {
+        EXPECT_TRUE(all_near("key", key_of(to, 1, t), key_of(expected, 1, t), 1e-5F)) << by;
+        EXPECT_EQ(value_of(to, 1, t), value_of(expected, 1, t)) << by;
+      }
+    }
   }
 }
 

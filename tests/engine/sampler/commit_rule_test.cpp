@@ -59,7 +59,7 @@ TEST(CommitRuleTest, NoRuleChoosesACandidateThatCannotBeCommitted) {
   rules.push_back(make_origin_rule());
   rules.push_back(make_scheduled_rule(0, 5));
   rules.push_back(make_scheduled_rule(0.5F, 5));
-  rules.push_back(make_threshold_rule(0.1F));
+  rules.push_back(make_threshold_rule(0.1F, true));
   rules.push_back(make_confidence_threshold_rule(0.1F, 5));
   for (const auto& rule : rules) {
     auto chosen = choose(*rule, {.step = 0, .steps = 1, .eps = 0}, candidates);
@@ -69,19 +69,19 @@ TEST(CommitRuleTest, NoRuleChoosesACandidateThatCannotBeCommitted) {
 }
 
 TEST(ThresholdRuleTest, CommitsAllThatReachTheThreshold) {
-  const auto rule = make_threshold_rule(0.5F);
+  const auto rule = make_threshold_rule(0.5F, true);
   const StepInfo info{.step = 0, .steps = 9, .eps = 0};
   EXPECT_THAT(choose(*rule, info, candidates_of({0.5F, 0.4F, 0.9F, 0.6F})), ElementsAre(2, 3, 0));
 }
 
 TEST(ThresholdRuleTest, CommitsTheSurestIfNoneReachesTheThreshold) {
-  const auto rule = make_threshold_rule(0.95F);
+  const auto rule = make_threshold_rule(0.95F, true);
   const StepInfo info{.step = 0, .steps = 9, .eps = 0};
   EXPECT_THAT(choose(*rule, info, candidates_of({0.5F, 0.9F, 0.9F})), ElementsAre(1));
 }
 
 TEST(ThresholdRuleTest, ComparesProbabilitiesWhereConfidenceIsAnotherScore) {
-  const auto rule = make_threshold_rule(0.5F);
+  const auto rule = make_threshold_rule(0.5F, true);
   auto candidates = candidates_of({-3, -1, -2});
   candidates[0].probability = 0.6F;
   candidates[1].probability = 0.3F;
@@ -90,7 +90,7 @@ TEST(ThresholdRuleTest, ComparesProbabilitiesWhereConfidenceIsAnotherScore) {
 }
 
 TEST(ThresholdRuleTest, TheLastStepCommitsEverything) {
-  const auto rule = make_threshold_rule(0.95F);
+  const auto rule = make_threshold_rule(0.95F, true);
   EXPECT_THAT(choose(*rule, {.step = 8, .steps = 9, .eps = 0}, candidates_of({0.5F, 0.9F})),
               ElementsAre(1, 0));
 }

@@ -118,13 +118,14 @@ class RecordedPredictor : public Predictor {
 
   int row_that_predicts(int position) const override { return std::max(0, position - 1); }
 
-  void predict(const PredictRequest& request, std::span<Candidate> candidates) override {
-    const auto& recorded = steps_[static_cast<std::size_t>(request.step)].candidates;
+  void predict_batch(std::span<const PredictRequest> requests,
+                     std::span<Candidate> candidates) override {
+    const auto& recorded = steps_[static_cast<std::size_t>(requests.front().step)].candidates;
     ASSERT_EQ(recorded.size(), candidates.size());
     std::copy(recorded.begin(), recorded.end(), candidates.begin());
   }
 
-  Candidate redraw(const PredictRequest&, int) override { return {}; }
+  Candidate redraw(const PredictRequest&, int, int) override { return {}; }
 
  private:
   const std::vector<Step>& steps_;

@@ -1,0 +1,82 @@
+// Forward passes of a transformer: tokens in, logits of wanted rows out; one canvas or a batch.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <span>
+
+#include "engine/transformer.h"
+
+namespace lacuna::engine {
+
+// `removed` tokens from `begin` on make room for `inserted` others.
+struct CanvasSplice {
+  int begin;
+  int removed;
+  int inserted;
+};
+
+// One canvas of a batch. Ids must lie in [0, vocab_size).
+struct ForwardInput {
+  std::span<const std::int32_t> canvas;
+  // Increasing: the positions to compute through all layers. Every other position keeps the keys
+  // and values that an earlier run left in the slot.
+  std::span<const std::int32_t> rows;
+  // An increasing subset of `rows`: final hidden states to keep for logits().
+  std::span<const std::int32_t> wanted;
+  // Whose keys and values are used and replaced. Two inputs of a run may share a slot only if at
+  // most one of them is no variant.
+  int slot = 0;
+  // The rows see each other in place of what the slot has at their positions, and leave the slot
+  // as it was: what if these tokens stood there? With `splice` the canvas is that of the slot
+  // after the splice: what follows it is turned to its new positions.
+  bool variant = false;
+  std::optional<CanvasSplice> splice = {};
+};
+
+// What a ForwardPass has memory for.
+struct ForwardLimits {
+  int canvas;            // tokens of a canvas
+  int slots = 1;         // canvases whose keys and values are kept
+  int rows = 0;          // of all inputs of a run; 0: canvas * slots
+  int variant_rows = 0;  // of all variants of a run; included in `rows`
+  // Whether variants may have a splice.
+  bool splices = false;
+};
+
+// Keys and values of the canvases and the buffers of a pass. Everything is allocated here, once;
+// run(), splice() and logits() allocate nothing.
+//
+// A row has the same bits alone and in a batch, as kernels/README.md promises for float products:
+// a batch of canvases gives what they give one after the other.
+class ForwardPass {
+ public:
+  // `transformer` and `context` must outlive this.
+  ForwardPass(const Transformer& transformer, kernels::CpuContext& context,
+              const ForwardLimits& limits, kernels::Precision precision);
+  ForwardPass(ForwardPass&&) noexcept;
+  ForwardPass& operator=(ForwardPass&&) noexcept;
+  ~ForwardPass();
+
+  const ForwardLimits& limits() const;
+
+  void run(std::span<const ForwardInput> inputs);
+  // One canvas, in slot 0.
+  void run(std::span<const std::int32_t> canvas, std::span<const std::int32_t> rows,
+           std::span<const std::int32_t> wanted);
+
+  // The slot's canvas of `size` tokens has been spliced: moves what follows, in place. The keys
+  // and values of the inserted positions mean nothing until they are computed.
+  void splice(int slot, int size, const CanvasSplice& splice);
+
+  // Logits of `count` wanted rows of the last run(), from the first-th on, counted through all
+  // inputs in order: [count, V], what the network's rows emit, before any shift.
+  void logits(int first, int count, float* out);
+
+ private:
+  struct Buffers;
+  std::unique_ptr<Buffers> buffers_;
+};
+
+}  // namespace lacuna::engine
