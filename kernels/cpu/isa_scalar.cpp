@@ -57,9 +57,9 @@ void tile_int8(const TileInt8& tile) {
       std::memcpy(x, a + k, sizeof x);
       const auto* b =
           reinterpret_cast<const std::int8_t*>(tile.b) + static_cast<std::size_t>(k) * kPanel * 4;
-      for (int n = 0; n < kPanel; ++n)
-        sums[n] += static_cast<std::uint32_t>(x[0] * b[4 * n] + x[1] * b[4 * n + 1] +
-                                              x[2] * b[4 * n + 2] + x[3] * b[4 * n + 3]);
+      for (int n = 0; n < kPanel; ++n, b += 4)
+        sums[n] +=
+            static_cast<std::uint32_t>(x[0] * b[0] + x[1] * b[1] + x[2] * b[2] + x[3] * b[3]);
     }
     for (int n = 0; n < kPanel; ++n) c[n] = static_cast<std::int32_t>(sums[n]);
   }
