@@ -68,8 +68,8 @@ void add_sampling_options(CLI::App& app, SamplingFlags& flags, CommonOptions& op
       ->group(group)
       ->check(whole_number(1, kMaxSteps));
   app.add_option("--alg", flags.alg,
-                 "Which tokens a step fixes: origin, maskgit_plus, topk_margin, entropy, or "
-                 "confidence_threshold (default: " +
+                 "Which tokens a step fixes: origin, maskgit_plus, topk_margin, entropy, "
+                 "confidence_threshold, low_confidence, random, p2 or remdm (default: " +
                      help.alg + ")")
       ->type_name("NAME")
       ->group(group)
@@ -103,6 +103,39 @@ void add_sampling_options(CLI::App& app, SamplingFlags& flags, CommonOptions& op
       ->type_name("X")
       ->group(group)
       ->check(finite_number());
+  app.add_option("--revoke", flags.revoke,
+                 "With --threshold: mask a fixed token again when the model, shown all the others, "
+                 "gives it less than X")
+      ->type_name("X")
+      ->group(group)
+      ->check(finite_number());
+  app.add_option("--factor", flags.factor,
+                 "Fix as many tokens in a step as are sure together: the n-th while its "
+                 "probability is at least 1 - X / (n + 1)")
+      ->type_name("X")
+      ->group(group)
+      ->check(finite_number());
+  app.add_option("--entropy-budget", flags.entropy_budget,
+                 "Fix tokens in a step as long as their entropies add up to at most X nats; needs "
+                 "--alg entropy")
+      ->type_name("X")
+      ->group(group)
+      ->check(finite_number());
+  app.add_option("--tokens-per-step", flags.tokens_per_step,
+                 "Fix this many tokens in each step, instead of by a number of steps")
+      ->type_name("N")
+      ->group(group)
+      ->check(whole_number(1, kMaxSteps));
+  app.add_option("--block-length", flags.block_length,
+                 "Finish the first N masks before the next N, and so on")
+      ->type_name("N")
+      ->group(group)
+      ->check(whole_number(1, kMaxSteps));
+  app.add_option("--verify", flags.verify,
+                 "Try this many steps ahead in each pass; never changes the result")
+      ->type_name("N")
+      ->group(group)
+      ->check(whole_number(0, 64));
   app.add_option("--refresh", flags.refresh,
                  "Recompute the context every N steps; 1 is exact (default: 8)")
       ->type_name("N")
@@ -128,6 +161,12 @@ Result<engine::SamplingOptions> with_flags(engine::SamplingOptions defaults,
   options.alg_temp = flags.alg_temp.value_or(options.alg_temp);
   options.eps = flags.eps.value_or(options.eps);
   if (flags.threshold) options.threshold = flags.threshold;
+  if (flags.revoke) options.revoke = flags.revoke;
+  if (flags.factor) options.factor = flags.factor;
+  if (flags.entropy_budget) options.entropy_budget = flags.entropy_budget;
+  if (flags.tokens_per_step) options.tokens_per_step = flags.tokens_per_step;
+  if (flags.block_length) options.block_length = flags.block_length;
+  options.verify = flags.verify.value_or(options.verify);
   options.seed = seed;
   if (const Result<void> ok = engine::check(options); !ok) return ok.error();
   return options;

@@ -42,6 +42,12 @@ struct SamplingFlags {
   std::optional<float> alg_temp;
   std::optional<float> eps;
   std::optional<float> threshold;
+  std::optional<float> revoke;
+  std::optional<float> factor;
+  std::optional<float> entropy_budget;
+  std::optional<int> tokens_per_step;
+  std::optional<int> block_length;
+  std::optional<int> verify;
   int refresh = 8;
 };
 

@@ -156,6 +156,7 @@ Result<SampleRequest> parse_sample(const Json& request) {
   fields.read("alg_temp", sample.sampling.alg_temp);
   fields.read("eps", sample.sampling.eps);
   fields.read("threshold", sample.sampling.threshold);
+  fields.read("revoke", sample.sampling.revoke);
   fields.read("factor", sample.sampling.factor);
   fields.read("entropy_budget", sample.sampling.entropy_budget);
   fields.read("tokens_per_step", sample.sampling.tokens_per_step);

@@ -66,6 +66,9 @@ engine::InfillOptions infill_options(const FillOptions& options) {
   infill.max_canvas = options.context;
   infill.exact = options.common.exact;
   infill.refresh = options.sampling.refresh;
+  infill.length = *engine::parse_length_mode(options.length);
+  infill.max_hole_tokens = options.max_tokens;
+  infill.single_line = options.single_line;
   return infill;
 }
 
@@ -218,6 +221,17 @@ Command add_fill(CLI::App& root) {
                   "(default 16)")
       ->type_name("N")
       ->check(whole_number(1, kMaxHoleTokens));
+  app->add_option("--length", options->length,
+                  "Who decides how long holes without a length become: fixed (--tokens), probe "
+                  "(the length at which the model is surest), or elastic (the model, while it "
+                  "denoises; needs an expand token) (default: fixed)")
+      ->type_name("MODE")
+      ->check(one_of({"fixed", "probe", "elastic"}));
+  app->add_option("--max-tokens", options->max_tokens,
+                  "The longest that --length probe or elastic makes a hole (default 64)")
+      ->type_name("N")
+      ->check(whole_number(1, kMaxHoleTokens));
+  app->add_flag("--single-line", options->single_line, "End every hole before the first line end");
   app->add_option("--lang", options->language,
                   "The language, as in python or cpp (default: by the file's name or first line)")
       ->type_name("NAME");

@@ -20,6 +20,9 @@ struct FillOptions {
   std::vector<std::string> at;     // LINE:COL
   std::vector<std::string> spans;  // LINE:COL-LINE:COL
   int tokens = kDefaultHoleTokens;
+  std::string length = "fixed";  // passed engine::parse_length_mode()
+  int max_tokens = 64;
+  bool single_line = false;
   std::string language;  // empty: by the file's name
   bool write = false;
   bool watch = false;

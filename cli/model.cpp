@@ -6,6 +6,7 @@
 
 #include <nlohmann/json.hpp>
 
+#include "cli/calibrate.h"
 #include "cli/command.h"
 #include "cli/exit.h"
 #include "cli/format.h"
@@ -262,7 +263,7 @@ int run_path(const ModelOptions& options) {
 }  // namespace
 
 Command add_model(CLI::App& root) {
-  CLI::App* app = root.add_subcommand("model", "List, show, find and shrink models");
+  CLI::App* app = root.add_subcommand("model", "List, show, find, calibrate and shrink models");
   app->footer(kExamples);
   app->require_subcommand(1);
   const auto options = std::make_shared<ModelOptions>();
@@ -278,9 +279,12 @@ Command add_model(CLI::App& root) {
   for (CLI::App* command : {list, show, path}) {
     add_json_option(*command, options->common, "Print JSON");
   }
+  const auto calibration = std::make_shared<CalibrateOptions>();
+  CLI::App* calibrate = add_calibrate(*app, calibration);
   const Command quantise = add_quantise(*app);
-  return {app, [options, list, show, quantise] {
+  return {app, [options, calibration, list, show, calibrate, quantise] {
             if (quantise.app->parsed()) return quantise.run();
+            if (calibrate->parsed()) return run_calibrate(*calibration);
             if (list->parsed()) return run_list(*options);
             return show->parsed() ? run_show(*options) : run_path(*options);
           }};

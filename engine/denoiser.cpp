@@ -8,6 +8,7 @@
 #include <string>
 
 #include "engine/drafts.h"
+#include "engine/revocation.h"
 #include "engine/sampler/commit_rule.h"
 
 namespace lacuna::engine {
@@ -37,15 +38,19 @@ int largest_canvas(const DenoiseRequest& request) {
   return request.elastic ? std::max(size, request.elastic->max_canvas) : size;
 }
 
+bool changes_length(const DenoiseRequest& request) {
+  return request.elastic || !request.ends_hole.empty();
+}
+
 Result<void> check_request(const DenoiseRequest& request) {
   if (const Result<void> checked = check(request.sampling); !checked) return checked;
   const SamplingOptions& sampling = request.sampling;
-  if (request.elastic &&
-      (sampling.block_length || sampling.verify > 0 || sampling.cfg_scale != 0 ||
+  if (changes_length(request) &&
+      (sampling.block_length || sampling.verify > 0 || sampling.cfg_scale != 0 || sampling.revoke ||
        sampling.algorithm == Algorithm::P2 || sampling.algorithm == Algorithm::Remdm)) {
     return fail(ErrorCode::InvalidInput,
                 "holes that change their length cannot be used with block_length, verify, "
-                "cfg_scale, alg p2 or alg remdm");
+                "revoke, cfg_scale, alg p2 or alg remdm");
   }
   return {};
 }
@@ -66,7 +71,8 @@ class Run {
         random_(request.sampling.seed),
         canvas_(request.canvas),
         cache_(make_cache(request.cache, largest_canvas(request))),
-        drafts_(n_drafts, request.cache.scope, largest_canvas(request), count_masks(request)) {
+        drafts_(n_drafts, request.cache.scope, largest_canvas(request), count_masks(request)),
+        revocation_(request.sampling.revoke ? count_masks(request) : 0, largest_canvas(request)) {
     find_holes();
     const std::size_t n_variable = variable_.size();
     masked_.reserve(n_variable);
@@ -76,6 +82,7 @@ class Run {
     chosen_.reserve(n_variable);
     revoked_.reserve(n_variable);
     revoked_positions_.reserve(n_variable);
+    in_question_.reserve(n_variable);
     proposals_.reserve(n_variable);
     commits_.reserve(n_variable);
     if (request_.constraint != nullptr) {
@@ -83,6 +90,7 @@ class Run {
       accepted_.reserve(n_variable);
       banned_.resize(canvas_.size());
     }
+    if (request_.elastic && !request_.elastic->grows.empty()) forbid_growth();
     if (request_.sampling.cfg_scale != 0) unguided_.resize(canvas_.size());
     begin_block(0);
   }
@@ -132,6 +140,7 @@ class Run {
     n_candidates += static_cast<int>(predicted_.size());
     ++forward_passes_;
     drafts_.ask(pass_, batch, n_candidates);
+    if (request_.sampling.revoke) ask_again(batch, n_candidates);
   }
 
   // The second half: `answers` are the candidates of the whole pass.
@@ -143,6 +152,7 @@ class Run {
     choose();
     revoke();
     commit();
+    if (request_.sampling.revoke) revoke_unsure(answers);
     drafts_.plan(canvas_, request_.mask_token, candidates_, *rule_, random_,
                  step_info(block_step_ + 1), step_ + 1);
     edit();
@@ -161,14 +171,14 @@ class Run {
   }
 
  private:
-  // Runs of masks are holes; every mask is variable, and belongs to a block.
+  // Every mask is variable, and belongs to a hole and to a block.
   void find_holes() {
     hole_of_.assign(canvas_.size(), -1);
     int hole = -1;
     for (std::size_t i = 0; i < canvas_.size(); ++i) {
       if (canvas_[i] != request_.mask_token) continue;
       if (i == 0 || canvas_[i - 1] != request_.mask_token) ++hole;
-      hole_of_[i] = hole;
+      hole_of_[i] = request_.hole_of.empty() ? hole : request_.hole_of[i];
       variable_.push_back(static_cast<std::int32_t>(i));
     }
     initial_masks_ = static_cast<int>(variable_.size());
@@ -231,6 +241,27 @@ class Run {
     }
     pass_.guidance = {
         .scale = request_.sampling.cfg_scale, .canvas = unguided_, .slot = guidance_slot_};
+  }
+
+  // Asks about the tokens that the block has so far. The last step commits what is left: nothing
+  // is taken back there.
+  void ask_again(std::vector<PredictRequest>& batch, int& n_candidates) {
+    in_question_.clear();
+    for (const std::int32_t position : in_block_) {
+      const bool committed = token_at(position) != request_.mask_token;
+      if (committed && block_step_ + 1 < block_steps_) in_question_.push_back(position);
+    }
+    revocation_.ask(pass_, in_question_, request_.mask_token, predictor_.row_that_predicts(1) == 0,
+                    batch, n_candidates);
+  }
+
+  void revoke_unsure(std::span<const Candidate> answers) {
+    const int most = std::max(0, static_cast<int>(commits_.size()) - 1);
+    for (const std::int32_t position :
+         revocation_.unsure(answers, *request_.sampling.revoke, most)) {
+      token_at(position) = request_.mask_token;
+      revoked_positions_.push_back(position);
+    }
   }
 
   void choose() {
@@ -314,17 +345,44 @@ class Run {
   // so that the positions of those to come stay what they are.
   void edit() {
     edits_.clear();
-    if (!request_.elastic) return;
+    if (request_.elastic) delete_and_expand();
+    if (!request_.ends_hole.empty()) cut_holes();
+    if (!edits_.empty()) find_block_again();
+  }
+
+  void delete_and_expand() {
     if (request_.elastic->delete_to_right) spread_deletions();
     for (int i = static_cast<int>(canvas_.size()) - 1; i >= 0; --i) {
-      if (hole_of_[i] >= 0 && canvas_[i] == request_.elastic->delete_token) splice(i, 0);
+      if (hole_of_[i] >= 0 && canvas_[i] == request_.elastic->delete_token) splice(i, 1, 0);
     }
     for (int i = static_cast<int>(canvas_.size()) - 1; i >= 0; --i) {
       if (hole_of_[i] < 0 || canvas_[i] != request_.elastic->expand_token) continue;
       // Several may have been drawn at once although there is room for one.
-      splice(i, may_not_expand() ? 1 : 2);
+      splice(i, 1, may_not_expand() ? 1 : 2);
     }
-    if (!edits_.empty()) find_block_again();
+  }
+
+  void cut_holes() {
+    const int size = static_cast<int>(canvas_.size());
+    for (int end = size; end > 0;) {
+      if (hole_of_[end - 1] < 0) {
+        --end;
+        continue;
+      }
+      int begin = end;
+      while (begin > 0 && hole_of_[begin - 1] == hole_of_[end - 1]) --begin;
+      int last = begin;  // the first position that ends the hole, or a mask before it
+      while (last < end && canvas_[last] != request_.mask_token && !ends_hole(canvas_[last])) {
+        ++last;
+      }
+      if (last < end && ends_hole(canvas_[last])) splice(last, end - last, 0);
+      end = begin;
+    }
+  }
+
+  bool ends_hole(std::int32_t token) const {
+    const auto row = static_cast<std::size_t>(token);
+    return row < request_.ends_hole.size() && request_.ends_hole[row] != 0;
   }
 
   void spread_deletions() {
@@ -338,25 +396,39 @@ class Run {
     }
   }
 
-  // Replaces one position of a hole by n masks.
-  void splice(int position, int n) {
-    const CanvasSplice splice{.begin = position, .removed = 1, .inserted = n};
+  // Replaces `removed` positions of a hole by n masks.
+  void splice(int position, int removed, int n) {
+    const CanvasSplice splice{.begin = position, .removed = removed, .inserted = n};
     predictor_.splice(slot_, static_cast<int>(canvas_.size()), splice);
-    const int hole = hole_of_[position];
-    canvas_[position] = request_.mask_token;
-    const auto at = [position](auto& values) { return values.begin() + position; };
-    if (n == 0) {
-      canvas_.erase(at(canvas_));
-      hole_of_.erase(at(hole_of_));
-      if (!banned_.empty()) banned_.erase(at(banned_));
-    } else if (n == 2) {
-      canvas_.insert(at(canvas_), request_.mask_token);
-      hole_of_.insert(at(hole_of_), hole);
-      if (!banned_.empty()) banned_.insert(at(banned_), std::vector<std::int32_t>{});
+    const std::int32_t hole = hole_of_[position];
+    const auto replace = [&](auto& values, const auto& value) {
+      const auto at = values.erase(values.begin() + position, values.begin() + position + removed);
+      values.insert(at, static_cast<std::size_t>(n), value);
+    };
+    const std::vector<std::int32_t> bans =
+        banned_.empty() ? std::vector<std::int32_t>{} : bans_at_birth(hole);
+    replace(canvas_, request_.mask_token);
+    replace(hole_of_, hole);
+    if (!banned_.empty()) replace(banned_, bans);
+    if (n > removed) {
       ++expansions_;
       ++expansions_in_block_;
     }
     edits_.push_back(splice);
+  }
+
+  // What a new position of a hole cannot draw.
+  std::vector<std::int32_t> bans_at_birth(std::int32_t hole) const {
+    if (!request_.elastic || request_.elastic->grows.empty()) return {};
+    if (request_.elastic->grows[static_cast<std::size_t>(hole)] != 0) return {};
+    return {request_.elastic->expand_token};
+  }
+
+  void forbid_growth() {
+    banned_.resize(canvas_.size());
+    for (std::size_t i = 0; i < canvas_.size(); ++i) {
+      if (hole_of_[i] >= 0) banned_[i] = bans_at_birth(hole_of_[i]);
+    }
   }
 
   void find_block_again() {
@@ -415,6 +487,8 @@ class Run {
   int initial_masks_ = 0;
   std::unique_ptr<CachePolicy> cache_;
   Drafts drafts_;
+  Revocation revocation_;
+  std::vector<std::int32_t> in_question_;
 
   int block_ = 0;
   int n_blocks_ = 1;
@@ -510,8 +584,10 @@ ForwardLimits limits_of(std::span<const DenoiseRequest> requests) {
         requests.size() > 1
             ? 0
             : request.sampling.verify * draft_rows(request.cache, canvas, count_masks(request));
-    limits.variant_rows += drafts;
-    limits.rows += canvas * (is_guided ? 2 : 1) + drafts;
+    // A question needs two rows where logits are shifted.
+    const int questions = request.sampling.revoke ? 2 * count_masks(request) : 0;
+    limits.variant_rows += drafts + questions;
+    limits.rows += canvas * (is_guided ? 2 : 1) + drafts + questions;
     guided = guided || is_guided;
   }
   if (guided) limits.slots *= 2;

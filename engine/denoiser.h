@@ -42,6 +42,8 @@ struct ElasticHoles {
   std::int32_t delete_token;
   int max_canvas;      // tokens; at this size the expand token cannot be drawn
   int max_expansions;  // of all steps
+  // One byte for each hole, from left to right, 0 where it must not grow; empty: all may.
+  std::span<const std::uint8_t> grows = {};
   // A delete also deletes what was still masked to its right in the hole: DreamOn's
   // pad_delete_to_right. Its delete token ends the text.
   bool delete_to_right = true;
@@ -50,6 +52,9 @@ struct ElasticHoles {
 struct DenoiseRequest {
   std::vector<std::int32_t> canvas;  // masked positions hold mask_token
   std::int32_t mask_token;
+  // For each position its hole, from 0 on and from left to right, or -1; masks lie in holes. Empty:
+  // every run of masks is one.
+  std::span<const std::int32_t> hole_of = {};
   SamplingOptions sampling = {};
   std::span<const std::uint8_t> allowed = {};  // as in DrawOptions
   // Tokens with confidence 0, as in DrawOptions.
@@ -58,6 +63,10 @@ struct DenoiseRequest {
   CacheOptions cache = {.scope = CacheScope::None};
   // Needs a predictor with room for max_canvas tokens; not with block_length, verify or a guidance.
   std::optional<ElasticHoles> elastic = {};
+  // One byte for each vocabulary row, 1 for tokens that end a hole: as soon as nothing before such
+  // a token is masked, it and what follows it in its hole are cut off. Empty: none. The same
+  // restrictions as for elastic holes.
+  std::span<const std::uint8_t> ends_hole = {};
   Constraint* constraint = nullptr;
   // Candidates that may be drawn again at one step after the constraint refused some. What is
   // refused after that stays masked until the next step.

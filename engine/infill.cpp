@@ -5,6 +5,7 @@
 #include <cmath>
 
 #include "engine/canvas.h"
+#include "engine/length.h"
 #include "engine/transformer_predictor.h"
 #include "support/text.h"
 
@@ -51,7 +52,15 @@ class CanvasRun {
         canvas_idx_(canvas_idx),
         result_(result),
         probability_(canvas_.tokens.size()) {
-    for (const CanvasHole& hole : canvas_.holes) masks_total_ += hole.length;
+    for (const CanvasHole& hole : canvas_.holes) {
+      masks_total_ += hole.length;
+      grows_.push_back(request.holes[hole.hole_idx].tokens ? 0 : 1);
+    }
+    hole_of_.assign(canvas_.tokens.size(), -1);
+    for (std::size_t i = 0; i < canvas_.holes.size(); ++i) {
+      const auto begin = hole_of_.begin() + canvas_.holes[i].begin;
+      std::fill(begin, begin + canvas_.holes[i].length, static_cast<std::int32_t>(i));
+    }
   }
 
   Result<void> run() {
@@ -64,7 +73,19 @@ class CanvasRun {
       const float steps = std::ceil(static_cast<float>(masks_total_) * options.steps_per_token);
       denoising.sampling.steps = std::max(1, static_cast<int>(steps));
     }
+    denoising.hole_of = hole_of_;
     if (!options.exact) denoising.allowed = model_.fill_tokens();
+    std::vector<std::uint8_t> with_expand;  // must live as long as `denoising`
+    if (options.length == LengthMode::Elastic) {
+      denoising.elastic = elastic_holes();
+      commit_by_number(denoising.sampling, options.steps_per_token);
+      if (!options.exact) {
+        with_expand = model_.fill_tokens();
+        with_expand[*model_.config().expand_token] = 1;
+        denoising.allowed = with_expand;
+      }
+    }
+    if (options.single_line) denoising.ends_hole = model_.line_end_tokens();
     if (!options.exact) denoising.cache = {.scope = CacheScope::Holes, .refresh = options.refresh};
     denoising.constraint = request_.constraint;
     denoising.stop = request_.stop;
@@ -110,6 +131,45 @@ class CanvasRun {
   }
 
  private:
+  // A schedule shares out the masks that there are at the start: where their number changes, as
+  // many are committed at each step as it would commit on average.
+  static void commit_by_number(SamplingOptions& sampling, float steps_per_token) {
+    if (sampling.threshold || sampling.factor || sampling.entropy_budget) return;
+    if (sampling.tokens_per_step || steps_per_token <= 0) return;
+    sampling.tokens_per_step = std::max(1, static_cast<int>(std::lround(1 / steps_per_token)));
+  }
+
+  // Holes without a length of their own may grow, all of them together by what fits.
+  ElasticHoles elastic_holes() const {
+    const int size = static_cast<int>(canvas_.tokens.size());
+    int growth = 0;
+    for (std::size_t i = 0; i < canvas_.holes.size(); ++i) {
+      if (grows_[i] == 0) continue;
+      growth += std::max(0, request_.options.max_hole_tokens - canvas_.holes[i].length);
+    }
+    return {.expand_token = *model_.config().expand_token,
+            .delete_token = *model_.config().delete_token,
+            .max_canvas = std::min(size + growth, model_.config().max_positions),
+            .max_expansions = growth,
+            .grows = grows_};
+  }
+
+  // What an edit of the canvas changes here: the hole that it lies in, and those after it.
+  void apply(const CanvasSplice& splice) {
+    const int by = splice.inserted - splice.removed;
+    const auto at = probability_.begin() + splice.begin;
+    probability_.insert(probability_.erase(at, at + splice.removed),
+                        static_cast<std::size_t>(splice.inserted), 0.0F);
+    for (CanvasHole& hole : canvas_.holes) {
+      if (splice.begin < hole.begin) {
+        hole.begin += by;
+      } else if (splice.begin < hole.begin + hole.length) {
+        hole.length += by;
+      }
+    }
+    masks_total_ += by;
+  }
+
   std::string text_of(std::int32_t token) const {
     if (token == model_.config().delete_token) return {};
     return model_.tokenizer()->decode({&token, 1});
@@ -118,17 +178,22 @@ class CanvasRun {
   void on_step(const StepEvent& event) {
     for (const Candidate& commit : event.commits) {
       probability_[commit.position] = commit.probability;
-      const auto after = std::upper_bound(
-          canvas_.holes.begin(), canvas_.holes.end(), commit.position,
-          [](int position, const CanvasHole& hole) { return position < hole.begin; });
-      const CanvasHole& hole = *(after - 1);
+      const CanvasHole& hole = hole_at(commit.position);
       result_.commits.push_back({.step = event.step,
                                  .hole = hole.hole_idx,
                                  .offset_in_hole = commit.position - hole.begin,
                                  .text = text_of(commit.token),
                                  .probability = commit.probability});
     }
+    for (const CanvasSplice& splice : event.edits) apply(splice);
     if (request_.on_step) report(event);
+  }
+
+  const CanvasHole& hole_at(int position) const {
+    const auto inside = [position](const CanvasHole& hole) {
+      return position >= hole.begin && position < hole.begin + hole.length;
+    };
+    return *std::find_if(canvas_.holes.begin(), canvas_.holes.end(), inside);
   }
 
   void report(const StepEvent& event) const {
@@ -160,7 +225,9 @@ class CanvasRun {
   Canvas canvas_;
   int canvas_idx_;
   InfillResult& result_;
-  std::vector<float> probability_;  // of each committed position
+  std::vector<float> probability_;     // of each committed position
+  std::vector<std::int32_t> hole_of_;  // at the start: index into canvas_.holes, or -1
+  std::vector<std::uint8_t> grows_;    // one for each hole of the canvas
   int masks_total_ = 0;
 };
 
@@ -170,10 +237,54 @@ int canvas_limit(const Model& model, const InfillOptions& options) {
                                  : std::min(options.max_canvas, model.config().max_positions);
 }
 
+// The canvas with holes of the lengths that the model finds likely.
+Result<Canvas> with_probed_lengths(const Model& model, const InfillRequest& request,
+                                   Canvas canvas) {
+  if (!model.length_calibration()) return model.length_calibration().error();
+  std::vector<std::uint8_t> fixed;
+  for (const CanvasHole& hole : canvas.holes) {
+    fixed.push_back(request.holes[hole.hole_idx].tokens ? 1 : 0);
+  }
+  const InfillOptions& options = request.options;
+  const int room = canvas_limit(model, options) - static_cast<int>(canvas.tokens.size()) +
+                   options.max_hole_tokens;
+  const std::vector<int> lengths = choose_lengths(
+      model, canvas, *model.length_calibration(),
+      std::max(options.max_hole_tokens, options.default_hole_tokens),
+      std::min(room, model.config().max_positions - static_cast<int>(canvas.tokens.size())), fixed);
+  return with_lengths(canvas, lengths, model.mask_token());
+}
+
 }  // namespace
+
+std::string_view name_of(LengthMode mode) {
+  switch (mode) {
+    case LengthMode::Fixed:
+      return "fixed";
+    case LengthMode::Probe:
+      return "probe";
+    case LengthMode::Elastic:
+      return "elastic";
+  }
+  return "unknown";
+}
+
+Result<LengthMode> parse_length_mode(std::string_view name) {
+  for (const LengthMode mode : {LengthMode::Fixed, LengthMode::Probe, LengthMode::Elastic}) {
+    if (name == name_of(mode)) return mode;
+  }
+  return fail(ErrorCode::InvalidInput,
+              "length is '" + std::string(name) + "', must be one of fixed, probe, elastic");
+}
 
 Result<InfillResult> infill(const Model& model, const InfillRequest& request) {
   if (request.holes.empty()) return fail(ErrorCode::InvalidInput, "there is no hole to fill");
+  if (request.options.length == LengthMode::Elastic &&
+      !(model.config().expand_token && model.config().delete_token)) {
+    return fail(ErrorCode::InvalidInput,
+                "length elastic needs a model with an expand token; this one has none: use "
+                "probe or fixed");
+  }
   const bool windows_line_ends = has_windows_line_ends(request.text);
   InfillResult result;
   std::vector<std::string> filled;
@@ -191,6 +302,10 @@ Result<InfillResult> infill(const Model& model, const InfillRequest& request) {
     result.tokenize_seconds += seconds_since(start);
 
     const Clock::time_point denoise_start = Clock::now();
+    if (request.options.length == LengthMode::Probe) {
+      canvas = with_probed_lengths(model, request, std::move(*canvas));
+      if (!canvas) return canvas.error();
+    }
     CanvasRun run(model, request, std::move(*canvas), result.canvases, result);
     const Result<void> done = run.run();
     if (!done) return done.error();

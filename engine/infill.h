@@ -15,6 +15,16 @@
 
 namespace lacuna::engine {
 
+// Who decides how long a fill becomes.
+enum class LengthMode : std::uint8_t {
+  Fixed,    // the canvas has as many masks as asked for; the model may leave some empty
+  Probe,    // several lengths are tried, the one with the surest first guess is taken (length.h)
+  Elastic,  // holes grow and shrink while they denoise: needs an expand token (ElasticHoles)
+};
+
+std::string_view name_of(LengthMode mode);  // "fixed", "probe", "elastic"
+Result<LengthMode> parse_length_mode(std::string_view name);
+
 struct InfillOptions {
   SamplingOptions sampling;
   // Steps for each hole token instead of sampling.steps; 0 uses sampling.steps. 1 commits about
@@ -25,6 +35,10 @@ struct InfillOptions {
   // Off: block cache with `refresh`. On: a full pass at every step and no token suppressed.
   bool exact = false;
   int refresh = 8;
+  LengthMode length = LengthMode::Fixed;
+  int max_hole_tokens = 64;  // to which a hole may grow or be probed; not below what was asked for
+  // Holes end before the first line end: what follows it is not denoised.
+  bool single_line = false;
 };
 
 // A piece of a hole while it denoises: a committed token or a mask.
@@ -60,16 +74,16 @@ struct InfillRequest {
 
 // One committed token of the report, in the order of decoding.
 struct ReportedCommit {
-  int step;  // of its canvas
-  int hole;  // index of the hole
-  int offset_in_hole;
+  int step;            // of its canvas
+  int hole;            // index of the hole
+  int offset_in_hole;  // in tokens, as the hole was before the step
   std::string text;
   float probability;
 };
 
 struct HoleFill {
-  std::string text;  // what replaces the hole's bytes, with the line ends of the file
-  int canvas_tokens = 0;
+  std::string text;            // what replaces the hole's bytes, with the line ends of the file
+  int canvas_tokens = 0;       // its length in the end
   int masks_left = 0;          // above 0: the hole could not be finished
   float mean_probability = 0;  // of its committed tokens
 };
@@ -87,7 +101,7 @@ struct InfillResult {
 
 // Holes that fit one canvas with the text between them are denoised jointly; others one canvas
 // after the other, each seeing the fills before it. InvalidInput when a single hole is larger
-// than the canvas, Cancelled when stopped.
+// than the canvas or the model cannot do what the length mode needs, Cancelled when stopped.
 Result<InfillResult> infill(const Model& model, const InfillRequest& request);
 
 // The text with every hole replaced. Not a byte outside the holes changes.

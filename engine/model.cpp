@@ -59,6 +59,12 @@ void Model::allow_tokens() {
     generate_tokens_[id] = 1;
   }
   generate_tokens_[mask_token_] = 0;
+
+  line_end_tokens_.assign(V, 0);
+  for (std::int32_t id = 0; tokenizer_ && id < std::min(size, config().vocab_size); ++id) {
+    if (tokenizer_->is_control(id)) continue;
+    if (tokenizer_->decode({&id, 1}).find('\n') != std::string::npos) line_end_tokens_[id] = 1;
+  }
 }
 
 Result<Model> Model::load(const std::filesystem::path& folder, kernels::CpuContext& context,
@@ -90,6 +96,9 @@ Result<Model> Model::load(const std::filesystem::path& folder, kernels::CpuConte
   model.tokenizer_ = std::move(tokenizer);
   model.mask_token_ = *mask;
   model.allow_tokens();
+  Result<LengthCalibration> calibration = load_calibration(folder);
+  const bool has_own = calibration || calibration.error().code != ErrorCode::NotFound;
+  if (has_own) model.length_calibration_ = std::move(calibration);
   return model;
 }
 

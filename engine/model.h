@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "engine/checkpoint/checkpoint.h"
+#include "engine/length_calibration.h"
 #include "engine/tokenizer/tokenizer.h"
 #include "engine/transformer.h"
 
@@ -40,6 +41,11 @@ class Model {
   const std::vector<std::uint8_t>& fill_tokens() const { return fill_tokens_; }
   // As fill_tokens(), and the tokens that end a text (eos, pad, <|im_end|>).
   const std::vector<std::uint8_t>& generate_tokens() const { return generate_tokens_; }
+  // One byte for each vocabulary row, 1 where the token's text holds a line end.
+  const std::vector<std::uint8_t>& line_end_tokens() const { return line_end_tokens_; }
+  // The model's own, where `lacuna model calibrate` has measured it; an error when that file makes
+  // no sense, which concerns nobody who does not need it.
+  const Result<LengthCalibration>& length_calibration() const { return length_calibration_; }
 
  private:
   Model(Checkpoint checkpoint, Transformer transformer);
@@ -53,6 +59,8 @@ class Model {
   std::int32_t mask_token_ = 0;
   std::vector<std::uint8_t> fill_tokens_;
   std::vector<std::uint8_t> generate_tokens_;
+  std::vector<std::uint8_t> line_end_tokens_;
+  Result<LengthCalibration> length_calibration_ = LengthCalibration{};
 };
 
 // The tokens that end a generated text: eos and pad of the config, and the chat formats' own ends

@@ -52,7 +52,11 @@ std::unique_ptr<CommitRule> make_commit_rule(const SamplingOptions& options, int
     default:
       break;
   }
-  if (options.threshold) return make_threshold_rule(*options.threshold, bounded);
+  if (options.threshold) {
+    // WINO leaves some masks to each step, so that there is another one to have second thoughts at.
+    constexpr float kWideIn = 0.7F;
+    return make_threshold_rule(*options.threshold, bounded, options.revoke ? kWideIn : 1);
+  }
   if (options.tokens_per_step) return make_fixed_rule(*options.tokens_per_step);
   if (options.factor) return make_factor_rule(*options.factor, bounded, initial_masks);
   if (options.entropy_budget) return make_entropy_budget_rule(*options.entropy_budget);

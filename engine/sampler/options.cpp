@@ -146,6 +146,12 @@ Result<void> check_combination(const SamplingOptions& options) {
   if (options.verify > 0 && (options.alg_temp > 0 || options.cfg_scale != 0)) {
     return fail(ErrorCode::InvalidInput, "verify cannot be used with alg_temp or cfg_scale");
   }
+  if (options.revoke && (!options.threshold || options.cfg_scale != 0 ||
+                         options.algorithm == Algorithm::ConfidenceThreshold)) {
+    return fail(ErrorCode::InvalidInput,
+                "revoke needs a threshold, and cannot be used with alg confidence_threshold or "
+                "cfg_scale");
+  }
   if (options.algorithm == Algorithm::Remdm && options.block_length) {
     return fail(ErrorCode::InvalidInput, "block_length cannot be used with alg remdm");
   }
@@ -190,6 +196,9 @@ Result<void> check(const SamplingOptions& options) {
   }
   if (options.threshold && !lies_in(*options.threshold, 0, 1)) {
     return out_of_bounds("threshold", *options.threshold, interval(0, 1));
+  }
+  if (options.revoke && !lies_in(*options.revoke, 0, 1)) {
+    return out_of_bounds("revoke", *options.revoke, interval(0, 1));
   }
   if (options.tokens_per_step && !lies_in(*options.tokens_per_step, 1, kMaxSteps)) {
     return out_of_bounds("tokens_per_step", *options.tokens_per_step, interval(1, kMaxSteps));

@@ -55,6 +55,10 @@ struct SamplingOptions {
   // algorithm orders positions by another score. ConfidenceThreshold needs it and reads it in its
   // own way; origin, which chooses positions at random, refuses it.
   std::optional<float> threshold = {};
+  // In [0, 1], with a threshold (WINO, 2507.18578, whose values are 0.6 and 0.9): a committed token
+  // is masked again when the model, shown all but that token, gives it a smaller probability. A
+  // step takes back fewer tokens than it commits.
+  std::optional<float> revoke = {};
   // The number of tokens that each step commits, at least 1, in place of a schedule: DreamOn's
   // number_transfer_tokens. `steps` is no bound then. Only where threshold can be used.
   std::optional<int> tokens_per_step = {};

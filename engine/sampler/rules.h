@@ -17,7 +17,9 @@ std::unique_ptr<CommitRule> make_origin_rule();
 std::unique_ptr<CommitRule> make_scheduled_rule(float alg_temp, int initial_masks);
 // Unless `bounded`, the last step commits no more than any other, and steps go on until nothing is
 // masked (LLaDA's loop in Fast-dLLM).
-std::unique_ptr<CommitRule> make_threshold_rule(float threshold, bool bounded);
+// A step commits at most `most_share` of the masks there are, rounded up.
+std::unique_ptr<CommitRule> make_threshold_rule(float threshold, bool bounded,
+                                                float most_share = 1);
 std::unique_ptr<CommitRule> make_fixed_rule(int tokens_per_step);
 std::unique_ptr<CommitRule> make_factor_rule(float factor, bool bounded, int initial_masks);
 std::unique_ptr<CommitRule> make_entropy_budget_rule(float budget);

@@ -1,6 +1,7 @@
 // Fast-dLLM's parallel decoding: every position whose token is probable enough, and always the
 // surest one. Bounded, the last step commits everything, so that `steps` is a bound.
 #include <algorithm>
+#include <cmath>
 #include <cstddef>
 
 #include "engine/sampler/rules.h"
@@ -10,7 +11,8 @@ namespace {
 
 class ThresholdRule : public CommitRule {
  public:
-  ThresholdRule(float threshold, bool bounded) : threshold_(threshold), bounded_(bounded) {}
+  ThresholdRule(float threshold, bool bounded, float most_share)
+      : threshold_(threshold), bounded_(bounded), most_share_(most_share) {}
 
   void choose(const StepInfo& info, std::span<const Candidate> candidates, const Random&,
               std::vector<int>& chosen) override {
@@ -21,6 +23,9 @@ class ThresholdRule : public CommitRule {
       return candidates[static_cast<std::size_t>(i)].probability < threshold_;
     };
     chosen.erase(std::remove_if(chosen.begin() + 1, chosen.end(), too_unsure), chosen.end());
+    const auto most =
+        static_cast<std::size_t>(std::ceil(most_share_ * static_cast<float>(candidates.size())));
+    if (chosen.size() > most) chosen.resize(most);
   }
 
   bool runs_past_last_step() const override { return !bounded_; }
@@ -28,12 +33,13 @@ class ThresholdRule : public CommitRule {
  private:
   float threshold_;
   bool bounded_;
+  float most_share_;
 };
 
 }  // namespace
 
-std::unique_ptr<CommitRule> make_threshold_rule(float threshold, bool bounded) {
-  return std::make_unique<ThresholdRule>(threshold, bounded);
+std::unique_ptr<CommitRule> make_threshold_rule(float threshold, bool bounded, float most_share) {
+  return std::make_unique<ThresholdRule>(threshold, bounded, most_share);
 }
 
 }  // namespace lacuna::engine

@@ -12,6 +12,48 @@ def fill_report(*args, **kwargs):
     return json.loads(lacuna("fill", "--json", *args, **kwargs).stdout)
 
 
+class LengthsOfHoles(LacunaTest):
+    """--length, --max-tokens, --single-line and the parallel samplers."""
+
+    def report(self, *options):
+        path = self.write("area.py", b"def area(width, height):\n    return %s\n" % MARKER)
+        return fill_report(path, *options)
+
+    def test_every_mode_ends_within_its_bound(self):
+        for mode in ("fixed", "probe", "elastic"):
+            with self.subTest(mode=mode):
+                report = self.report("--length", mode, "--max-tokens", 20, "--tokens", 6)
+                self.assertEqual(report["options"]["length"], mode)
+                self.assertLessEqual(report["holes"][0]["tokens"], 6 if mode == "fixed" else 20)
+                self.assertEqual(report["holes"][0]["masks_left"], 0)
+
+    def test_a_single_line_has_no_line_end(self):
+        report = self.report("--single-line", "--tokens", 40)
+        self.assertNotIn("\n", report["holes"][0]["text"])
+
+    def test_parallel_rules_take_fewer_passes(self):
+        plain = self.report("--tokens", 24, "--tokens-per-step", 1)
+        self.assertEqual(plain["totals"]["forward_passes"], 24)
+        for options in (("--tokens-per-step", 4), ("--entropy-budget", 3), ("--factor", 20),
+                        ("--threshold", 0.01)):
+            with self.subTest(options=options):
+                report = self.report("--tokens", 24, *options)
+                self.assertLess(report["totals"]["forward_passes"], 24)
+
+    def test_verify_never_changes_the_fill(self):
+        plain = self.report("--tokens", 24, "--tokens-per-step", 1)
+        verified = self.report("--tokens", 24, "--tokens-per-step", 1, "--verify", 4)
+        self.assertEqual(plain["holes"], verified["holes"])
+        self.assertLessEqual(verified["totals"]["forward_passes"],
+                             plain["totals"]["forward_passes"])
+
+    def test_options_that_do_not_go_together(self):
+        path = self.write("a.py", MARKER)
+        self.run_failing("fill", path, "--threshold", 0.5, "--factor", 1, code=2, says="only one of")
+        self.run_failing("fill", path, "--length", "best", code=2, says="none of fixed, probe, elastic")
+        self.run_failing("fill", path, "--verify", 2, "--threshold", 0.5, code=2, says="verify needs")
+
+
 class FillsKeepEveryOtherByte(LacunaTest):
     """Each text is filled and compared with the report's fills put in by hand."""
 

@@ -136,6 +136,58 @@ TEST(ElasticHolesTest, TheCacheFollowsTheHoles) {
   EXPECT_THAT(script.rows[1], ElementsAre(0, 1, 2, 4, 5));
 }
 
+TEST(ElasticHolesTest, AHoleOfAGivenLengthDoesNotGrow) {
+  // The predictor would expand both; in the first hole the token is banned.
+  class Greedy : public Predictor {
+   public:
+    int row_that_predicts(int position) const override { return position; }
+    void predict_batch(std::span<const PredictRequest> requests,
+                       std::span<Candidate> candidates) override {
+      const PredictRequest& request = requests.front();
+      for (std::size_t i = 0; i < request.masked.size(); ++i) {
+        const int position = request.masked[i];
+        const auto banned = request.banned_at(position);
+        const bool expands = request.draw.forbidden != kExpand &&
+                             std::find(banned.begin(), banned.end(), kExpand) == banned.end();
+        candidates[i] = {position, expands ? kExpand : 1, 0.5F, 0.5F};
+      }
+    }
+    Candidate redraw(const PredictRequest&, int, int) override { return {}; }
+  } predictor;
+  const std::vector<std::uint8_t> grows = {0, 1};
+  DenoiseRequest request = request_of({5, kMask, 6, kMask});
+  request.elastic->grows = grows;
+  request.elastic->max_expansions = 3;
+  EXPECT_THAT(denoise(predictor, request)->canvas, ElementsAre(5, 1, 6, 1, 1, 1, 1));
+}
+
+TEST(HoleEndTest, WhatFollowsTheEndIsCutWhenNothingBeforeItIsMasked) {
+  std::vector<std::uint8_t> ends(10, 0);
+  ends[4] = 1;
+  // The end comes first, then what stands before it; two masks to its right are never filled.
+  Script script({{{1, 0.2F}, {4, 0.9F}, {2, 0.1F}, {2, 0.1F}}, {{1, 0.8F}, {2, 0.1F}, {2, 0.1F}}});
+  DenoiseRequest request = request_of({5, kMask, kMask, kMask, kMask, 6});
+  request.elastic.reset();
+  request.ends_hole = ends;
+  const auto result = denoise(script, request);
+  ASSERT_TRUE(result.has_value());
+  EXPECT_THAT(result->canvas, ElementsAre(5, 1, 6));
+  EXPECT_EQ(result->masks_left, 0);
+  EXPECT_EQ(result->forward_passes, 2);
+  EXPECT_THAT(script.splices, ElementsAre(std::array{6, 2, 3, 0}));
+}
+
+TEST(HoleEndTest, EachHoleHasItsOwnEnd) {
+  std::vector<std::uint8_t> ends(10, 0);
+  ends[4] = 1;
+  Script script({{{4, 0.9F}, {1, 0.8F}, {4, 0.7F}, {1, 0.6F}}});
+  DenoiseRequest request = request_of({5, kMask, kMask, 6, kMask, kMask});
+  request.elastic.reset();
+  request.ends_hole = ends;
+  request.sampling.tokens_per_step = 4;
+  EXPECT_THAT(denoise(script, request)->canvas, ElementsAre(5, 6));
+}
+
 TEST(ElasticHolesTest, WhatNeedsFixedPositionsIsRefused) {
   Script script({});
   DenoiseRequest request = request_of({5, kMask});

@@ -184,5 +184,61 @@ TEST(InfillTest, FarHolesAreFilledOneCanvasAfterTheOther) {
   EXPECT_EQ(result->fills.size(), 2U);
 }
 
+TEST(InfillLengthTest, ElasticHolesGrowWithinTheirBoundAndReportEveryStep) {
+  const SmallModel small;
+  const std::string text = "values = [⟦?⟧]\nfor i in range(⟦?2⟧):\n    print(values[i])\n";
+  for (const int longest : {4, 12, 40}) {
+    InfillRequest request = request_for(text);
+    request.options.length = LengthMode::Elastic;
+    request.options.default_hole_tokens = 4;
+    request.options.max_hole_tokens = longest;
+    request.on_step = [&](const InfillProgress& progress) {
+      ASSERT_EQ(progress.tokens.size(), 2U);
+      EXPECT_LE(progress.tokens[1].size(), 2U) << "a hole of a given length does not grow";
+      int masked = 0;
+      for (const auto& hole : progress.tokens) {
+        for (const HoleToken& token : hole) masked += token.masked ? 1 : 0;
+      }
+      EXPECT_EQ(progress.masks_left, masked);
+      EXPECT_GE(progress.masks_total, masked);
+    };
+    const auto result = infill(small.model, request);
+    ASSERT_TRUE(result.has_value()) << result.error().message;
+    EXPECT_LE(result->fills[0].canvas_tokens, longest);
+    EXPECT_LE(result->fills[1].canvas_tokens, 2);
+    for (const HoleFill& fill : result->fills) {
+      EXPECT_EQ(fill.masks_left, 0);
+      EXPECT_EQ(fill.text.find("<expand>"), std::string::npos);
+    }
+    const std::string filled = splice(text, request.holes, result->fills);
+    EXPECT_TRUE(filled.starts_with("values = [" + result->fills[0].text + "]\nfor i in range("));
+  }
+}
+
+TEST(InfillLengthTest, ProbedHolesHaveALengthWithinTheirBound) {
+  const SmallModel small;
+  InfillRequest request = request_for("total = ⟦?⟧\nprint(⟦?3⟧)\n");
+  request.options.length = LengthMode::Probe;
+  request.options.max_hole_tokens = 24;
+  const auto result = infill(small.model, request);
+  ASSERT_TRUE(result.has_value()) << result.error().message;
+  EXPECT_GE(result->fills[0].canvas_tokens, 1);
+  EXPECT_LE(result->fills[0].canvas_tokens, 24);
+  EXPECT_EQ(result->fills[1].canvas_tokens, 3) << "a given length stays";
+}
+
+TEST(InfillLengthTest, ASingleLineFillHasNoLineEnd) {
+  const SmallModel small;
+  for (const LengthMode mode : {LengthMode::Fixed, LengthMode::Elastic}) {
+    InfillRequest request = request_for("def f(x):\n    ⟦?40⟧\n    return x\n");
+    request.options.length = mode;
+    request.options.single_line = true;
+    const auto single = infill(small.model, request);
+    ASSERT_TRUE(single.has_value()) << single.error().message;
+    EXPECT_EQ(single->fills[0].text.find('\n'), std::string::npos);
+    EXPECT_EQ(single->fills[0].masks_left, 0);
+  }
+}
+
 }  // namespace
 }  // namespace lacuna::engine

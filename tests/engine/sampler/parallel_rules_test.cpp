@@ -110,6 +110,13 @@ TEST(FixedRuleTest, CommitsItsNumberUntilNothingIsLeft) {
   EXPECT_TRUE(rule->runs_past_last_step());
 }
 
+TEST(ThresholdRuleTest, MayLeaveAShareOfTheMasks) {
+  const auto rule = make_threshold_rule(0.1F, true, 0.7F);
+  EXPECT_THAT(choose(*rule, 0, 9, {0.4F, 0.9F, 0.3F}), ElementsAre(1, 0, 2));
+  EXPECT_THAT(choose(*rule, 0, 9, {0.4F, 0.9F, 0.3F, 0.2F}), ElementsAre(1, 0, 2));
+  EXPECT_THAT(choose(*rule, 0, 9, {0.4F}), ElementsAre(0));
+}
+
 TEST(ThresholdRuleTest, UnboundedTheLastStepIsLikeAnyOther) {
   const auto rule = make_threshold_rule(0.5F, false);
   EXPECT_THAT(choose(*rule, 8, 9, {0.1F, 0.9F, 0.3F}), ElementsAre(1));

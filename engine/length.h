@@ -1,0 +1,32 @@
+// How long a fill should be: several lengths are tried as variants of one canvas, and the one whose
+// first guess is surest is taken (CAL, "Calibrated length search", 2602.00476). A model is the less
+// sure the longer a hole is, whatever belongs there; its calibration takes that out.
+#pragma once
+
+#include <span>
+#include <vector>
+
+#include "engine/canvas.h"
+#include "engine/length_calibration.h"
+#include "engine/model.h"
+
+namespace lacuna::engine {
+
+// Mean probability of the most probable token over the masks of hole `hole_idx` of the canvas, were
+// it `length` tokens long, for each of `lengths`: one pass over the canvas, and one over all
+// lengths together. What follows the hole is not computed again for each length, only turned to its
+// new place.
+std::vector<double> length_confidence(const Model& model, const Canvas& canvas, int hole_idx,
+                                      std::span<const int> lengths);
+
+// A length for each hole of the canvas, at most `max_tokens`: the best of 1, 2, 4, 8, ... and then
+// of those between it and its neighbours. Holes in `fixed` (one byte for each) keep theirs.
+// `room` is how many tokens the canvas may grow by in all.
+std::vector<int> choose_lengths(const Model& model, const Canvas& canvas,
+                                const LengthCalibration& calibration, int max_tokens, int room,
+                                std::span<const std::uint8_t> fixed);
+
+// The canvas with other lengths of its holes, all masked.
+Canvas with_lengths(const Canvas& canvas, std::span<const int> lengths, std::int32_t mask_token);
+
+}  // namespace lacuna::engine

@@ -1,0 +1,160 @@
+#include "engine/length.h"
+
+#include <cmath>
+#include <random>
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "tests/helpers/small_model.h"
+#include "tests/helpers/temporary_folder.h"
+
+namespace lacuna::engine {
+namespace {
+
+using testing::ElementsAre;
+using testing::HasSubstr;
+
+constexpr std::array kLengths = {1, 2, 4, 8, 16, 32, 64};
+
+// Holes whose confidence is `bias` at wrong lengths and a little more at the right one.
+std::vector<LengthSample> samples_of(const LengthCalibration& bias, double bump, int holes) {
+  std::mt19937 random(3);
+  std::vector<LengthSample> samples;
+  for (int hole = 0; hole < holes; ++hole) {
+    const int true_length = kLengths[random() % kLengths.size()];
+    for (const int length : kLengths) {
+      const double noise = (static_cast<double>(random() % 1000) - 500) / 500000;
+      samples.push_back(
+          {.length = length,
+           .true_length = true_length,
+           .confidence = bias.expected(length) + noise + (length == true_length ? bump : 0)});
+    }
+  }
+  return samples;
+}
+
+TEST(LengthCalibrationTest, TheFitFindsWhatMadeTheMeasurements) {
+  const LengthCalibration truth{.a = 0.5, .b = 0.94, .c = 0.3, .d = 0.05, .e = 0.2};
+  const auto fit = fit_calibration(samples_of(truth, 0.1, 200), kLengths.size());
+  ASSERT_TRUE(fit.has_value()) << fit.error().message;
+  for (const int length : kLengths) {
+    EXPECT_NEAR(fit->expected(length), truth.expected(length), 0.01) << length;
+  }
+}
+
+TEST(LengthCalibrationTest, WithoutItLongHolesLookWrong) {
+  const LengthCalibration bias{.a = 0.5, .b = 0.94, .c = 0.3, .d = 0.05, .e = 0.2};
+  const auto samples = samples_of(bias, 0.05, 200);
+  const auto fit = fit_calibration(samples, kLengths.size());
+  const LengthCalibration none{.a = 0, .b = 0, .c = 0, .d = 0, .e = 1};
+  EXPECT_LT(length_error(samples, kLengths.size(), *fit), 0.1);
+  EXPECT_GT(length_error(samples, kLengths.size(), none), 1.5);
+}
+
+TEST(LengthCalibrationTest, WhereConfidenceSaysNothingTheUsualLengthIsTaken) {
+  auto samples = samples_of({}, 0, 300);
+  std::mt19937 random(8);
+  for (std::size_t i = 0; i < samples.size(); ++i) {
+    samples[i].true_length = i / kLengths.size() % 4 == 0 ? 16 : 8;
+    samples[i].confidence *= 0.5 + static_cast<double>(random() % 1000) / 1000;
+  }
+  const auto fit = fit_calibration(samples, kLengths.size());
+  EXPECT_GE(fit->prior_weight, 1);
+  EXPECT_LT(length_error(samples, kLengths.size(), *fit), 0.3);
+}
+
+TEST(LengthCalibrationTest, TooFewMeasurementsAreRefused) {
+  EXPECT_THAT(fit_calibration({}, kLengths.size()).error().message,
+              HasSubstr("at least 20 are needed"));
+}
+
+TEST(LengthCalibrationTest, TheFileIsReadBackAndBadOnesAreNamed) {
+  const LengthCalibration written{.a = 0.1, .e = 0.3, .prior_weight = 2};
+  const auto read = parse_calibration(to_json(written));
+  ASSERT_TRUE(read.has_value());
+  EXPECT_EQ(read->a, 0.1);
+  EXPECT_EQ(read->prior_weight, 2);
+  for (const auto& [text, message] : std::vector<std::pair<std::string, std::string>>{
+           {"[]", "not a JSON object"},
+           {"{\"a\":", "not a JSON object"},
+           {R"({"a":1,"b":1,"c":1,"d":"x"})", "d must be a number from 0 to 100"},
+           {R"({"a":-1})", "a must be a number"},
+           {R"({"a":0,"b":0,"c":0,"d":0,"e":0,"log_mean":1,"log_deviation":1,"prior_weight":0})",
+            "e must be above 0"},
+           {R"({"a":0,"b":0,"c":0,"d":0,"e":1,"log_mean":1,"log_deviation":0,"prior_weight":0})",
+            "log_deviation must be at least"}}) {
+    EXPECT_THAT(parse_calibration(text).error().message, HasSubstr(message)) << text;
+  }
+  const test::TemporaryFolder folder;
+  EXPECT_EQ(load_calibration(folder.path()).error().code, ErrorCode::NotFound);
+  folder.write(std::string(kCalibrationFile), "nonsense");
+  EXPECT_EQ(load_calibration(folder.path()).error().code, ErrorCode::Corrupt);
+}
+
+Canvas canvas_of(const Model& model) {
+  const std::string text = "def area(width, height):\n    return \n\n\nprint(area(2, ))\n";
+  const std::vector<Hole> holes = {{.begin = 36, .end = 36, .tokens = {}, .hint = {}},
+                                   {.begin = 53, .end = 53, .tokens = {}, .hint = {}}};
+  return *build_canvas(model, {.text = text,
+                               .holes = holes,
+                               .filled = {},
+                               .language = "python",
+                               .line_comment = "#",
+                               .default_hole_tokens = 8,
+                               .max_tokens = 256});
+}
+
+TEST(LengthTest, HolesTakeTheirNewLengthsAndTheRestStays) {
+  const SmallModel small;
+  const Canvas canvas = canvas_of(small.model);
+  const Canvas resized = with_lengths(canvas, std::vector<int>{3, 11}, small.model.mask_token());
+  EXPECT_EQ(resized.tokens.size(), canvas.tokens.size() - 2);
+  ASSERT_EQ(resized.holes.size(), 2U);
+  EXPECT_EQ(resized.holes[0].length, 3);
+  EXPECT_EQ(resized.holes[1].length, 11);
+  const auto without_masks = [&](std::vector<std::int32_t> tokens) {
+    std::erase(tokens, small.model.mask_token());
+    return tokens;
+  };
+  EXPECT_EQ(without_masks(resized.tokens), without_masks(canvas.tokens));
+  for (const CanvasHole& hole : resized.holes) {
+    EXPECT_EQ(
+        std::count(resized.tokens.begin() + hole.begin,
+                   resized.tokens.begin() + hole.begin + hole.length, small.model.mask_token()),
+        hole.length);
+  }
+}
+
+// A length of its own is what the canvas has already: nothing moves, so the pass is the same.
+TEST(LengthTest, ConfidenceAtTheCanvasLengthIsThatOfAPlainPass) {
+  const SmallModel small;
+  const Canvas canvas = canvas_of(small.model);
+  const std::vector<double> alone =
+      length_confidence(small.model, canvas, 0, std::vector<int>{canvas.holes[0].length});
+  const std::vector<double> among =
+      length_confidence(small.model, canvas, 0, std::vector<int>{2, canvas.holes[0].length, 30});
+  EXPECT_EQ(alone[0], among[1]) << "lengths do not disturb each other";
+  EXPECT_GT(alone[0], 0);
+  EXPECT_LE(alone[0], 1);
+}
+
+TEST(LengthTest, ChosenLengthsKeepToTheirBounds) {
+  const SmallModel small;
+  const Canvas canvas = canvas_of(small.model);
+  const std::vector<std::uint8_t> first_is_fixed = {1, 0};
+  // A calibration that makes long holes look best.
+  const LengthCalibration longest{.a = 0, .b = 1, .c = 100, .d = 0.5, .e = 1e-6};
+  for (const int room : {0, 5, 100}) {
+    const std::vector<int> lengths =
+        choose_lengths(small.model, canvas, longest, 40, room, first_is_fixed);
+    EXPECT_THAT(lengths, ElementsAre(8, std::min(40, 8 + room)));
+  }
+  const LengthCalibration shortest{.log_mean = 0, .log_deviation = 0.1, .prior_weight = 50};
+  EXPECT_THAT(
+      choose_lengths(small.model, canvas, shortest, 40, 10, std::vector<std::uint8_t>{0, 0}),
+      ElementsAre(1, 1));
+}
+
+}  // namespace
+}  // namespace lacuna::engine
