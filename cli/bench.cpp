@@ -230,7 +230,7 @@ Command add_bench(CLI::App& root) {
   app->add_option("--dtype", options->dtypes, "Numbers to compute with (default f32,bf16)")
       ->delimiter(',')
       ->type_name("TYPE,TYPE")
-      ->check(one_of({"auto", "f32", "bf16"}));
+      ->check(one_of({"auto", "f32", "bf16", "int8"}));
   app->add_option("--threads", options->common.threads, "CPU threads (default: all that may run)")
       ->type_name("N")
       ->check(whole_number(1, 1024));

@@ -3,10 +3,12 @@
 #include <CLI/CLI.hpp>
 #include <array>
 #include <cmath>
+#include <optional>
 #include <random>
 
 #include <nlohmann/json.hpp>
 
+#include "cli/count_bar.h"
 #include "cli/exit.h"
 #include "cli/format.h"
 #include "cli/load_model.h"
@@ -98,19 +100,16 @@ int run_calibrate(const CalibrateOptions& options) {
 
   std::mt19937 random(static_cast<unsigned>(options.common.seed));
   std::vector<engine::LengthSample> samples;
-  Screen screen(terminal);
+  std::optional<CountBar> bar(std::in_place, terminal, "measuring", options.samples);
   for (int i = 0; i < options.samples; ++i) {
-    if (terminal.can_draw()) {
-      screen.show({"calibrating: hole " + std::to_string(i + 1) + " of " +
-                   std::to_string(options.samples)});
-    }
     const auto place = draw_place(*sources, *model->model.tokenizer(), random);
     if (!place) break;
     const auto measured = measure(model->model, *place);
     if (!measured) return report(measured.error());
     samples.insert(samples.end(), measured->begin(), measured->end());
+    bar->show(i + 1);
   }
-  screen.erase();
+  bar.reset();
   const Result<engine::LengthCalibration> calibration =
       engine::fit_calibration(samples, static_cast<int>(kLengths.size()));
   if (!calibration) return report(calibration.error());

@@ -38,11 +38,11 @@ void add_device_options(CLI::App& app, CommonOptions& options) {
       ->check(problem_of_device);
   app.add_option(
          "--dtype", options.dtype,
-         "Numbers to compute with: auto, f32 or bf16. auto keeps bf16 weights and uses bf16 "
-         "products where the CPU has them (default " +
+         "Numbers to compute with: auto, f32, bf16 or int8. auto keeps bf16 and 8-bit weights and "
+         "uses bf16 products where the CPU has them (default " +
              options.dtype + ")")
       ->type_name("TYPE")
-      ->check(one_of({"auto", "f32", "bf16"}));
+      ->check(one_of({"auto", "f32", "bf16", "int8"}));
   app.add_option("--threads", options.threads,
                  "CPU threads; the result does not depend on them (default: all that may run)")
       ->type_name("N")

@@ -19,7 +19,7 @@ namespace lacuna::cli {
 struct CommonOptions {
   std::string model;            // a name or a folder; empty: the default one
   std::string device = "auto";  // passed engine::parse_device()
-  std::string dtype = "auto";   // auto, f32, bf16
+  std::string dtype = "auto";   // auto, f32, bf16, int8
   int threads = 0;              // 0: as many as may run at a time
   bool exact = false;
   std::uint64_t seed = 0;

@@ -20,8 +20,15 @@ std::uint64_t size_of_files(const engine::Checkpoint& checkpoint) {
 }  // namespace
 
 Numbers choose_numbers(const CommonOptions& options, kernels::DType stored, kernels::Isa isa) {
+  const bool chosen = options.dtype == "auto";
+  const bool integers = chosen && !kernels::is_float(stored) && !options.exact;
+  // The plain loops are slower with integers than with floats.
+  const bool fast_integers = isa != kernels::Isa::Scalar;
+  if (options.dtype == "int8" || (integers && fast_integers)) {
+    return {kernels::WeightFormat::Int8, kernels::Precision::F32};
+  }
   const bool bf16 =
-      options.dtype == "bf16" || (options.dtype == "auto" && stored == kernels::DType::BF16);
+      options.dtype == "bf16" || integers || (chosen && stored == kernels::DType::BF16);
   if (!bf16) return {kernels::WeightFormat::F32, kernels::Precision::F32};
   const bool fast = isa == kernels::Isa::Avx512Bf16 && !options.exact;
   return {kernels::WeightFormat::Bf16, fast ? kernels::Precision::Bf16 : kernels::Precision::F32};
@@ -29,6 +36,7 @@ Numbers choose_numbers(const CommonOptions& options, kernels::DType stored, kern
 
 std::string describe(Numbers numbers) {
   if (numbers.format == kernels::WeightFormat::F32) return "f32";
+  if (numbers.format == kernels::WeightFormat::Int8) return "int8";
   return numbers.precision == kernels::Precision::Bf16 ? "bf16" : "bf16 weights, f32 products";
 }
 
@@ -41,6 +49,10 @@ Result<ModelPlace> place_of_model(const CommonOptions& options) {
 
 Result<LoadedModel> load_model(const CommonOptions& options, bool needs_tokenizer,
                                Terminal* terminal) {
+  if (options.exact && options.dtype == "int8") {
+    return fail(ErrorCode::InvalidInput,
+                "--exact computes products in float32, --dtype int8 does not; leave one out");
+  }
   const Result<engine::DeviceWish> wish = engine::parse_device(options.device);
   if (!wish) return wish.error();
   Result<engine::Device> device = engine::choose_device(*wish, engine::probe_cuda());

@@ -18,10 +18,10 @@ struct Numbers {
 };
 
 // What --dtype and --exact mean for weights stored as `stored` on a CPU with `isa`. bf16 weights
-// stay bf16, which is exact; exact products are those in float32.
+// stay bf16, which is exact, and integers int8; exact products are those in float32.
 Numbers choose_numbers(const CommonOptions& options, kernels::DType stored, kernels::Isa isa);
 
-// "bf16", "f32", or "bf16 weights, f32 products".
+// "int8", "bf16", "f32", or "bf16 weights, f32 products".
 std::string describe(Numbers numbers);
 
 struct LoadedModel {

@@ -11,6 +11,7 @@
 #include "cli/exit.h"
 #include "cli/format.h"
 #include "cli/load_model.h"
+#include "cli/quantise.h"
 #include "cli/standard_io.h"
 #include "engine/checkpoint/checkpoint.h"
 #include "engine/tokenizer/tokenizer.h"
@@ -28,7 +29,8 @@ constexpr const char* kExamples =
     "Examples:\n"
     "  lacuna model list\n"
     "  lacuna model show --json\n"
-    "  lacuna model show ./DiffuCoder-7B-Instruct";
+    "  lacuna model show ./DiffuCoder-7B-Instruct\n"
+    "  lacuna model quantise ./DiffuCoder-7B-Instruct ./DiffuCoder-7B-8bit";
 
 struct ModelOptions {
   CommonOptions common;
@@ -54,6 +56,10 @@ const char* name_of(kernels::DType type) {
       return "f16";
     case kernels::DType::BF16:
       return "bf16";
+    case kernels::DType::I8:
+      return "int8";
+    case kernels::DType::I4:
+      return "int4";
   }
   return "unknown";
 }
@@ -74,9 +80,9 @@ int finish(const std::string& output) {
 }
 
 // Bytes needed to run the model on `positions` tokens: packed weights, keys and values, logits.
-std::uint64_t memory_needed(const engine::Checkpoint& checkpoint, bool bf16, int positions) {
+std::uint64_t memory_needed(const engine::Checkpoint& checkpoint, std::uint64_t per_weight,
+                            int positions) {
   const engine::ModelConfig& config = checkpoint.config();
-  const std::uint64_t per_weight = bf16 ? 2 : 4;
   const auto weights = static_cast<std::uint64_t>(checkpoint.parameter_count()) * per_weight;
   const std::uint64_t floats_per_position = 2ULL * static_cast<unsigned>(config.layers) *
                                             static_cast<unsigned>(config.kv_heads) *
@@ -104,6 +110,14 @@ Json tokenizer_json(const fs::path& folder) {
   return {{"size", (*tokenizer)->size()}};
 }
 
+// Null for a model of floats.
+Json quantisation_json(const engine::ModelConfig& config) {
+  if (!config.quantisation) return {};
+  Json json = {{"bits", config.quantisation->bits}};
+  if (config.quantisation->bits == 4) json["group"] = config.quantisation->group;
+  return json;
+}
+
 Json files_json(const fs::path& folder) {
   Json files = Json::array();
   std::error_code ignored;
@@ -128,6 +142,7 @@ Result<Json> describe_model(const ModelPlace& place) {
               {"architecture", name_of(config.architecture)},
               {"parameters", checkpoint->parameter_count()},
               {"dtype", name_of(stored)},
+              {"quantization", quantisation_json(config)},
               {"layers", config.layers},
               {"hidden_size", config.hidden_size},
               {"intermediate_size", config.intermediate_size},
@@ -142,8 +157,9 @@ Result<Json> describe_model(const ModelPlace& place) {
               {"control_tokens", control_tokens(config)},
               {"memory",
                {{"positions", positions},
-                {"f32_bytes", memory_needed(*checkpoint, false, positions)},
-                {"bf16_bytes", memory_needed(*checkpoint, true, positions)}}},
+                {"f32_bytes", memory_needed(*checkpoint, 4, positions)},
+                {"bf16_bytes", memory_needed(*checkpoint, 2, positions)},
+                {"int8_bytes", memory_needed(*checkpoint, 1, positions)}}},
               {"files", files_json(place.folder)}};
 }
 
@@ -158,6 +174,14 @@ std::string shape_text(const Json& model) {
          " (" + number("kv_heads") + " for keys and values)";
 }
 
+// "bf16", "8 bits", or "4 bits in groups of 32, embedding and head 8 bits".
+std::string numbers_text(const Json& model) {
+  const Json& quantisation = model["quantization"];
+  if (quantisation.is_null()) return model["dtype"].get<std::string>();
+  if (!quantisation.contains("group")) return "8 bits";
+  return "4 bits in groups of " + quantisation["group"].dump() + ", embedding and head 8 bits";
+}
+
 std::string as_text(const Json& model) {
   const auto number = [&](const char* key) { return grouped(model[key].get<std::uint64_t>()); };
   std::string table;
@@ -166,8 +190,7 @@ std::string as_text(const Json& model) {
   add_row(table, "architecture",
           model["architecture"].get<std::string>() +
               (model["shift_logits"].get<bool>() ? ", shifted logits" : ""));
-  add_row(table, "parameters",
-          number("parameters") + " (" + model["dtype"].get<std::string>() + ")");
+  add_row(table, "parameters", number("parameters") + " (" + numbers_text(model) + ")");
   add_row(table, "shape", shape_text(model));
   add_row(table, "vocabulary",
           number("vocab_size") + (model["tied_embeddings"].get<bool>() ? ", embeddings tied"
@@ -186,7 +209,8 @@ std::string as_text(const Json& model) {
   const Json& memory = model["memory"];
   add_row(table, "memory",
           human_bytes(memory["f32_bytes"].get<std::uint64_t>()) + " in f32, " +
-              human_bytes(memory["bf16_bytes"].get<std::uint64_t>()) + " in bf16, for " +
+              human_bytes(memory["bf16_bytes"].get<std::uint64_t>()) + " in bf16, " +
+              human_bytes(memory["int8_bytes"].get<std::uint64_t>()) + " in int8, for " +
               memory["positions"].dump() + " positions");
   std::string_view name = "files";
   for (const Json& file : model["files"]) {
@@ -239,7 +263,7 @@ int run_path(const ModelOptions& options) {
 }  // namespace
 
 Command add_model(CLI::App& root) {
-  CLI::App* app = root.add_subcommand("model", "List, show, find and calibrate models");
+  CLI::App* app = root.add_subcommand("model", "List, show, find, calibrate and shrink models");
   app->footer(kExamples);
   app->require_subcommand(1);
   const auto options = std::make_shared<ModelOptions>();
@@ -257,7 +281,9 @@ Command add_model(CLI::App& root) {
   }
   const auto calibration = std::make_shared<CalibrateOptions>();
   CLI::App* calibrate = add_calibrate(*app, calibration);
-  return {app, [options, calibration, list, show, calibrate] {
+  const Command quantise = add_quantise(*app);
+  return {app, [options, calibration, list, show, calibrate, quantise] {
+            if (quantise.app->parsed()) return quantise.run();
             if (calibrate->parsed()) return run_calibrate(*calibration);
             if (list->parsed()) return run_list(*options);
             return show->parsed() ? run_show(*options) : run_path(*options);

@@ -335,7 +335,8 @@ void ForwardPass::run(std::span<const ForwardInput> inputs) {
                               .type = b.weights->embedding.type,
                               .ids = b.ids.data(),
                               .M = n_rows,
-                              .D = config.hidden_size});
+                              .D = config.hidden_size,
+                              .scales = b.weights->embedding.parts.scales});
   for (int layer = 0; layer < config.layers; ++layer) {
     b.project_qkv(layer, n_rows);
     // Nothing reads the last layer's output but the head, and it only at the wanted rows.

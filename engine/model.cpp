@@ -81,6 +81,13 @@ Result<Model> Model::load(const std::filesystem::path& folder, kernels::CpuConte
   const Result<std::int32_t> mask = find_mask_token(checkpoint->config(), tokenizer.get());
   if (!mask) return mask.error();
 
+  if (options.format == kernels::WeightFormat::Int8 &&
+      checkpoint->config().intermediate_size > kernels::kMaxInt8Depth) {
+    return fail(ErrorCode::InvalidInput,
+                "the model is too wide for 8-bit products: intermediate_size is " +
+                    std::to_string(checkpoint->config().intermediate_size) + ", the limit is " +
+                    std::to_string(kernels::kMaxInt8Depth));
+  }
   Transformer transformer =
       Transformer::load(checkpoint->config(), checkpoint->tensors(), context, options.format);
   Model model(std::move(*checkpoint), std::move(transformer));

@@ -14,7 +14,8 @@
 namespace lacuna::engine {
 
 struct LoadOptions {
-  // F32: weights kept as float32, the reference arithmetic. Bf16: half the memory.
+  // F32: weights kept as float32, the reference arithmetic. Bf16: half the memory. Int8: a
+  // quarter, and products of integers.
   kernels::WeightFormat format = kernels::WeightFormat::F32;
   kernels::Precision precision = kernels::Precision::F32;
   bool needs_tokenizer = true;

@@ -18,7 +18,8 @@ PackedMatrix pack(kernels::CpuContext& context, kernels::WeightFormat format,
   for (const TensorView& tensor : stacked) {
     sources.push_back({.data = tensor.data.data(),
                        .type = tensor.type,
-                       .rows = static_cast<int>(tensor.shape[0])});
+                       .rows = static_cast<int>(tensor.shape[0]),
+                       .parts = tensor.parts});
   }
   return PackedMatrix::pack(context, sources, static_cast<int>(stacked.begin()->shape[1]), format);
 }

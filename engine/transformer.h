@@ -21,7 +21,8 @@ class Transformer {
   // Packs the tensors, all but the embedding table, which is read from `tensors` (a mapping of
   // the checkpoint, usually) and must outlive this: a pass touches few of its rows, so the
   // system may page the rest out. `format` Bf16 halves the memory of float32 weights and rounds
-  // them; weights that are bf16 already stay exact. The tensors must have the shapes that
+  // them; weights that are bf16 already stay exact. Int8 halves it again (PackedMatrix::pack()); its
+  // products need sizes of at most kMaxInt8Depth. The tensors must have the shapes that
   // Checkpoint::open() has checked.
   static Transformer load(const ModelConfig& config, const ModelTensors& tensors,
                           kernels::CpuContext& context, kernels::WeightFormat format);

@@ -16,8 +16,9 @@ namespace lacuna::kernels {
 class CpuContext;    // kernels/cpu/context.h: instruction set and threads
 class PackedMatrix;  // kernels/cpu/packed_matrix.h: a weight matrix laid out for the products
 
-// y[m, d] = table[ids[m], d]
-//   y: [M, D].  table: [V, D] of `type`.  ids: M values in [0, V).
+// y[m, d] = table[ids[m], d], of an I8 table times scales[ids[m]]
+//   y: [M, D].  table: [V, D] of `type`, not I4.  ids: M values in [0, V).
+//   scales: V floats at any address, for I8 only.
 struct Embed {
   float* y;
   const void* table;
@@ -25,6 +26,7 @@ struct Embed {
   const std::int32_t* ids;
   int M;
   int D;
+  const void* scales = nullptr;
 };
 
 // y[m, d] = x[m, d] * rsqrt(mean_d(x[m, :]^2) + eps) * weight[d]
@@ -46,6 +48,10 @@ struct RmsNorm {
 // Precision F32 multiplies the weights as stored with x in float. Bf16 rounds x to bf16 and
 // multiplies bf16 pairs, with sums in float: about twice as fast. It needs Bf16 weights and
 // Isa::Avx512Bf16; without either it is computed as F32.
+//
+// Int8 weights are multiplied as integers whatever the precision: each row of x is rounded to
+// integers in [-127, 127] times a scale of its own, the sums are exact, and y has the same bits on
+// every instruction set. A row of x that is not finite gives a row of NaN.
 enum class Precision : std::uint8_t { F32, Bf16 };
 
 struct Matmul {

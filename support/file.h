@@ -7,6 +7,7 @@
 #include <span>
 #include <string>
 #include <string_view>
+#include <utility>
 
 #include "support/result.h"
 
@@ -43,5 +44,29 @@ Result<std::string> read_file(const std::filesystem::path& path, std::uint64_t m
 // old file's permissions, renamed over it. A symbolic link is followed, not replaced. On failure
 // the old content stands and no other file is left behind.
 Result<void> write_file(const std::filesystem::path& path, std::string_view content);
+
+// A new file, written piece by piece.
+class OutputFile {
+ public:
+  // InvalidInput if the path exists already or nothing can be created there.
+  static Result<OutputFile> create(const std::filesystem::path& path);
+
+  OutputFile(OutputFile&& other) noexcept;
+  OutputFile& operator=(OutputFile&& other) noexcept;
+  OutputFile(const OutputFile&) = delete;
+  OutputFile& operator=(const OutputFile&) = delete;
+  ~OutputFile();
+
+  // Unavailable when the disk is full or gone. Places may come in any order.
+  Result<void> write_at(std::uint64_t offset, std::span<const std::byte> bytes);
+  // Waits until everything is on the disk.
+  Result<void> sync();
+
+ private:
+  OutputFile(int fd, std::filesystem::path path) : fd_(fd), path_(std::move(path)) {}
+
+  int fd_ = -1;
+  std::filesystem::path path_;  // for messages
+};
 
 }  // namespace lacuna

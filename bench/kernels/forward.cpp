@@ -194,6 +194,7 @@ void bench_forward(Report& report, CpuContext& context) {
   bench_format(report, context, "forward f32", WeightFormat::F32, Precision::F32);
   bench_format(report, context, "forward bf16 weights", WeightFormat::Bf16, Precision::F32);
   bench_format(report, context, "forward bf16 pairs", WeightFormat::Bf16, Precision::Bf16);
+  bench_format(report, context, "forward int8", WeightFormat::Int8, Precision::F32);
 }
 
 }  // namespace lacuna::bench

@@ -7,7 +7,7 @@
 
 namespace lacuna::bench {
 
-// Cases "forward f32 ..." and "forward bf16 ...", for the shape of Qwen2 0.5B.
+// Cases "forward f32 ...", "forward bf16 ..." and "forward int8 ...", for the shape of Qwen2 0.5B.
 void bench_forward(Report& report, kernels::CpuContext& context);
 
 }  // namespace lacuna::bench

@@ -47,7 +47,8 @@ void bench_matmul(Report& report, CpuContext& context, int K, int N) {
   };
   for (const Mode mode : {Mode{"matmul f32", WeightFormat::F32, Precision::F32},
                           Mode{"matmul bf16 weights", WeightFormat::Bf16, Precision::F32},
-                          Mode{"matmul bf16 pairs", WeightFormat::Bf16, Precision::Bf16}}) {
+                          Mode{"matmul bf16 pairs", WeightFormat::Bf16, Precision::Bf16},
+                          Mode{"matmul int8", WeightFormat::Int8, Precision::F32}}) {
     if (!wants_matmul(report, mode.name, K, N)) continue;
     const PackedMatrix w = PackedMatrix::pack(context, source, K, mode.format);
     for (const int M : kRows) {
@@ -70,10 +71,12 @@ void bench_matmul(Report& report, CpuContext& context, int K, int N) {
 void bench_pack(Report& report, CpuContext& context, int K, int N) {
   const std::vector<float> weights = numbers(static_cast<std::size_t>(K) * N);
   for (const DType type : {DType::F32, DType::F16, DType::BF16})
-    for (const WeightFormat format : {WeightFormat::F32, WeightFormat::Bf16}) {
+    for (const WeightFormat format : {WeightFormat::F32, WeightFormat::Bf16, WeightFormat::Int8}) {
       const char* from = type == DType::F32 ? "f32" : type == DType::F16 ? "f16" : "bf16";
-      report.run(std::string("pack ") + from +
-                     (format == WeightFormat::F32 ? " to f32" : " to bf16") + shape(0, K, N),
+      const char* to = format == WeightFormat::F32    ? "f32"
+                       : format == WeightFormat::Bf16 ? "bf16"
+                                                      : "int8";
+      report.run(std::string("pack ") + from + " to " + to + shape(0, K, N),
                  {.bytes = product(K, N) * static_cast<double>(size_of(type))}, [&] {
                    PackedMatrix::pack(context, {.data = weights.data(), .type = type, .rows = N}, K,
                                       format);
@@ -146,7 +149,7 @@ void bench_rows(Report& report, CpuContext& context, int M, int D, int F) {
 
 Isa isa_named(const std::string& name) {
   if (name == "best") return best_isa();
-  for (const Isa isa : {Isa::Scalar, Isa::Avx2, Isa::Avx512, Isa::Avx512Bf16})
+  for (const Isa isa : {Isa::Scalar, Isa::Avx2, Isa::Avx512, Isa::Avx512Vnni, Isa::Avx512Bf16})
     if (name == name_of(isa) && isa <= best_isa()) return isa;
   std::fprintf(stderr, "this CPU has no instruction set '%s'\n", name.c_str());
   std::exit(2);

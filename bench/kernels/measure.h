@@ -13,7 +13,7 @@ struct Options {
   int threads = 1;           // for the kernels under test
   double seconds = 0.5;      // measured per case
   bool cpu_clock = false;    // time of all threads on a CPU, shared out: for busy machines
-  std::string isa = "best";  // scalar, avx2, avx512, avx512bf16
+  std::string isa = "best";  // scalar, avx2, avx512, avx512vnni, avx512bf16
 };
 
 // Prints how to call the program and exits on a wrong argument.

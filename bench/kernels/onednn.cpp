@@ -6,19 +6,29 @@
 namespace lacuna::bench {
 namespace {
 
-void bench_product(Report& report, int M, int K, int N, dnnl::memory::data_type type) {
-  const auto f32 = dnnl::memory::data_type::f32;
-  const std::string name = std::string(type == f32 ? "onednn f32" : "onednn bf16") +
-                           " M=" + std::to_string(M) + " K=" + std::to_string(K) +
-                           " N=" + std::to_string(N);
+using Type = dnnl::memory::data_type;
+
+struct Types {
+  const char* name;
+  Type x;
+  Type w;
+};
+// oneDNN's int8 product is the bare sums: rounding x and scaling y are not in its time.
+constexpr Types kTypes[] = {{"onednn f32", Type::f32, Type::f32},
+                            {"onednn bf16", Type::bf16, Type::bf16},
+                            {"onednn int8", Type::u8, Type::s8}};
+
+void bench_product(Report& report, int M, int K, int N, const Types& types) {
+  const std::string name = std::string(types.name) + " M=" + std::to_string(M) +
+                           " K=" + std::to_string(K) + " N=" + std::to_string(N);
   if (!report.wants(name)) return;
   using Desc = dnnl::memory::desc;
   using Tag = dnnl::memory::format_tag;
   const dnnl::engine engine(dnnl::engine::kind::cpu, 0);
   dnnl::stream stream(engine);
   const dnnl::matmul::primitive_desc product(
-      dnnl::matmul::desc(Desc({M, K}, type, Tag::ab), Desc({K, N}, type, Tag::any),
-                         Desc({M, N}, f32, Tag::ab)),
+      dnnl::matmul::desc(Desc({M, K}, types.x, Tag::ab), Desc({K, N}, types.w, Tag::any),
+                         Desc({M, N}, Type::f32, Tag::ab)),
       engine);
   dnnl::memory x(product.src_desc(), engine);
   dnnl::memory w(product.weights_desc(), engine);
@@ -39,10 +49,10 @@ void bench_product(Report& report, int M, int K, int N, dnnl::memory::data_type 
 }  // namespace
 
 void bench_onednn(Report& report, int K, int N) {
-  for (const auto type : {dnnl::memory::data_type::f32, dnnl::memory::data_type::bf16})
+  for (const Types& types : kTypes)
     for (const int M : {1, 2, 4, 8, 16, 32, 128, 512}) {
       try {
-        bench_product(report, M, K, N, type);
+        bench_product(report, M, K, N, types);
       } catch (const dnnl::error&) {
         break;  // this CPU has no such products
       }

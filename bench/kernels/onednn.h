@@ -5,7 +5,7 @@
 
 namespace lacuna::bench {
 
-// Products [M, K] x [K, N] in f32 and bf16; nothing when the program was built without oneDNN.
+// Products [M, K] x [K, N] in f32, bf16 and int8; nothing when the program was built without oneDNN.
 // Its threads are those of OpenMP: set OMP_NUM_THREADS.
 void bench_onednn(Report& report, int K, int N);
 

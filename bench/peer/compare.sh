@@ -5,7 +5,7 @@
 # usage: bench/peer/compare.sh [THREADS [PASSES]]
 #
 # Fetches llama.cpp (the prebuilt libraries of npm's @node-llama-cpp, the header of the sources
-# that node-llama-cpp carries) into build/peer and writes models of 1 and 2 GB there. The runs
+# that node-llama-cpp carries) into build/peer and writes models of 0.5, 1 and 2 GB there. The runs
 # alternate, because on a machine with other work only neighbouring numbers can be compared.
 set -eu
 threads=${1:-1}
@@ -34,14 +34,18 @@ if [ forward -ot "$here/forward.cpp" ] || [ ! -x forward ]; then
     -l:"$(library libllama.)" -l:"$(library libggml.)" -l:"$(library libggml-base.)" \
     -Wl,-rpath,"$lib"
 fi
-for type in f32 bf16; do
+for type in f32 bf16 q8_0; do
   [ -f model-$type.gguf ] || python3 "$here/make_gguf.py" model-$type.gguf $type
 done
 
 bench=$root/build/cpu-release/bench/kernels_bench
 for rows in 1 64 512; do
-  for type in f32 bf16; do
-    case $type in f32) name="forward f32" ;; bf16) name="forward bf16 pairs" ;; esac
+  for type in f32 bf16 q8_0; do
+    case $type in
+      f32) name="forward f32" ;;
+      bf16) name="forward bf16 pairs" ;;
+      q8_0) name="forward int8" ;;
+    esac
     ./forward "$lib" model-$type.gguf 512 $rows "$threads" "$passes"
     for clock in wall cpu; do
       echo "lacuna, $clock clock: $("$bench" --filter "$name T=512 logits of $rows" \

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Writes a GGUF file in the shape of Qwen2 0.5B with random weights.
 
-usage: make_gguf.py FILE f32|bf16
+usage: make_gguf.py FILE f32|bf16|q8_0
 
 Only the time of a forward pass is of interest, so the vocabulary consists of invented words and
 all matrices are cut from one block of noise. The architecture is qwen2 and not dream, which has
@@ -18,7 +18,8 @@ import sys
 LAYERS, WIDTH, FFN, HEADS, KV_HEADS, HEAD, VOCAB = 24, 896, 4864, 14, 2, 64, 151936
 MASK, END = VOCAB - 1, VOCAB - 2
 ALIGNMENT = 32
-F32, BF16 = 0, 30  # ggml's numbers of the tensor types
+# ggml's number of each tensor type, and bytes for how many weights
+TYPES = {"f32": (0, 4, 1), "bf16": (30, 2, 1), "q8_0": (8, 34, 32)}
 
 
 def text(value):
@@ -102,34 +103,45 @@ def count(dims):
     return dims[0] * (dims[1] if len(dims) == 2 else 1)
 
 
-def noise(bf16):
+def noise(kind):
+    if kind == "q8_0":  # blocks of a half-precision scale and 32 signed bytes
+        scale = struct.pack("<e", 0.05 / 127)
+        return b"".join(
+            scale + bytes((random.randint(-127, 127) & 255) for _ in range(32))
+            for _ in range(1 << 15)
+        )
     values = array.array("f", (random.uniform(-0.05, 0.05) for _ in range(1 << 20)))
-    if not bf16:
+    if kind == "f32":
         return values.tobytes()
     halves = array.array("H", values.tobytes())
     return halves[1::2].tobytes()  # the upper halves of the floats
 
 
-def write_data(out, dims, block, bf16):
+def size_of(dims, kind):
+    _, size, weights = TYPES[kind if len(dims) == 2 else "f32"]
+    return count(dims) // weights * size
+
+
+def write_data(out, dims, block, kind):
     if len(dims) == 1:  # norms and biases are float in every GGUF
         out.write(array.array("f", [1.0] * dims[0]).tobytes())
         return
-    left = count(dims) * (2 if bf16 else 4)
+    left = size_of(dims, kind)
     while left > 0:
         out.write(block[:left])
         left -= len(block)
 
 
 def main():
-    path, bf16 = sys.argv[1], sys.argv[2] == "bf16"
+    path, kind = sys.argv[1:]
     random.seed(7)
-    block, pairs = noise(bf16), metadata()
+    block, pairs = noise(kind), metadata()
     info, offset, all_tensors = b"", 0, list(tensors())
     for name, dims in all_tensors:
-        matrix_type, size = (BF16, 2) if bf16 and len(dims) == 2 else (F32, 4)
+        matrix_type = TYPES[kind if len(dims) == 2 else "f32"][0]
         info += text(name) + struct.pack("<I", len(dims)) + struct.pack(f"<{len(dims)}Q", *dims)
         info += struct.pack("<IQ", matrix_type, offset)
-        offset += -(-count(dims) * size // ALIGNMENT) * ALIGNMENT
+        offset += -(-size_of(dims, kind) // ALIGNMENT) * ALIGNMENT
     with open(path, "wb") as out:
         out.write(b"GGUF" + struct.pack("<IQQ", 3, len(all_tensors), len(pairs)))
         for key, value in pairs.items():
@@ -137,7 +149,7 @@ def main():
         out.write(info)
         for _, dims in all_tensors:  # every tensor, the first one too, starts aligned
             out.write(b"\0" * (-out.tell() % ALIGNMENT))
-            write_data(out, dims, block, bf16)
+            write_data(out, dims, block, kind)
         out.write(b"\0" * (-out.tell() % ALIGNMENT))
 
 

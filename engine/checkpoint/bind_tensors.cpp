@@ -1,5 +1,7 @@
 #include "engine/checkpoint/bind_tensors.h"
 
+#include <cmath>
+#include <cstring>
 #include <map>
 #include <optional>
 #include <string>
@@ -28,25 +30,11 @@ class TensorPool {
 
   bool has(const std::string& name) const { return left_.count(name) != 0; }
 
-  TensorView take(const std::string& name, const Shape& shape) {
-    const auto found = left_.find(name);
-    if (found == left_.end()) {
-      refuse(fail(ErrorCode::Corrupt, "tensor " + quote(name) + " is missing; config.json asks " +
-                                          "for shape " + shape_text(shape)));
-      return {};
-    }
-    const SafetensorsEntry& entry = *found->second;
-    left_.erase(found);
-    if (entry.shape != shape) {
-      refuse(fail(ErrorCode::Corrupt, "tensor " + quote(name) + " has shape " +
-                                          shape_text(entry.shape) + "; config.json asks for " +
-                                          shape_text(shape)));
-      return {};
-    }
-    Result<TensorView> view = weights_of(entry);
-    if (view) return std::move(*view);
-    refuse(view.error());
-    return {};
+  // `quantisation` is the config's.
+  TensorView take(const TensorSlot& slot, const std::optional<QuantisedWeights>& quantisation) {
+    if (!quantisation || slot.kind == TensorKind::Vector) return take_floats(slot.name, slot.shape);
+    const int bits = slot.kind == TensorKind::Table ? 8 : quantisation->bits;
+    return bits == 8 ? take_int8(slot) : take_int4(slot, quantisation->group);
   }
 
   void refuse_what_is_left() {
@@ -68,6 +56,83 @@ class TensorPool {
  private:
   void refuse(Error error) {
     if (!error_) error_ = std::move(error);
+  }
+
+  // The entry of that name and shape; null, with a problem noted, when there is none.
+  const SafetensorsEntry* take_entry(const std::string& name, const Shape& shape) {
+    const auto found = left_.find(name);
+    if (found == left_.end()) {
+      refuse(fail(ErrorCode::Corrupt, "tensor " + quote(name) + " is missing; config.json asks " +
+                                          "for shape " + shape_text(shape)));
+      return nullptr;
+    }
+    const SafetensorsEntry& entry = *found->second;
+    left_.erase(found);
+    if (entry.shape == shape) return &entry;
+    refuse(fail(ErrorCode::Corrupt, "tensor " + quote(name) + " has shape " +
+                                        shape_text(entry.shape) + "; config.json asks for " +
+                                        shape_text(shape)));
+    return nullptr;
+  }
+
+  TensorView take_floats(const std::string& name, const Shape& shape) {
+    const SafetensorsEntry* entry = take_entry(name, shape);
+    if (entry == nullptr) return {};
+    Result<TensorView> view = weights_of(*entry);
+    if (view) return std::move(*view);
+    refuse(view.error());
+    return {};
+  }
+
+  // The bytes of a tensor of exactly this type; empty when there is none.
+  std::span<const std::byte> take_bytes(const std::string& name, const Shape& shape,
+                                        std::string_view type) {
+    const SafetensorsEntry* entry = take_entry(name, shape);
+    if (entry == nullptr) return {};
+    if (entry->type_name == type) return entry->data;
+    refuse(fail(ErrorCode::Corrupt,
+                "tensor " + quote(name) + " has dtype " + std::string(entry->type_name) +
+                    "; config.json's lacuna_quantization asks for " + std::string(type)));
+    return {};
+  }
+
+  // One float for each row. Any other content of a model file gives some number.
+  const void* take_scales(const TensorSlot& slot) {
+    const std::string name = slot.name + std::string(kScaleSuffix);
+    const std::span<const std::byte> bytes = take_bytes(name, {slot.shape[0]}, "F32");
+    for (std::size_t at = 0; at < bytes.size(); at += sizeof(float)) {
+      float scale = 0;
+      std::memcpy(&scale, bytes.data() + at, sizeof scale);
+      if (scale >= 0 && std::isfinite(scale)) continue;
+      refuse(fail(ErrorCode::Corrupt, "tensor " + quote(name) + " has " + std::to_string(scale) +
+                                          " for row " + std::to_string(at / sizeof scale) +
+                                          "; a scale is finite and not negative"));
+      break;
+    }
+    return bytes.data();
+  }
+
+  TensorView take_int8(const TensorSlot& slot) {
+    TensorView view = {.type = kernels::DType::I8,
+                       .shape = slot.shape,
+                       .data = take_bytes(slot.name, slot.shape, "I8")};
+    view.parts.scales = take_scales(slot);
+    return view;
+  }
+
+  TensorView take_int4(const TensorSlot& slot, int group) {
+    const std::int64_t rows = slot.shape[0];
+    const std::int64_t columns = slot.shape[1];
+    const Shape groups = {rows, (columns + group - 1) / group};
+    TensorView view = {.type = kernels::DType::I4,
+                       .shape = slot.shape,
+                       .data = take_bytes(slot.name, {rows, (columns + 1) / 2}, "U8")};
+    view.parts = {
+        .scales = take_scales(slot),
+        .steps = take_bytes(slot.name + std::string(kStepSuffix), groups, "U8").data(),
+        .offsets = take_bytes(slot.name + std::string(kOffsetSuffix), groups, "I8").data(),
+        .group = group};
+    return view;
   }
 
   std::map<std::string, const SafetensorsEntry*, std::less<>> left_;
@@ -125,55 +190,76 @@ constexpr TensorNames kLladaNames = {
 
 std::string weight(const char* name) { return std::string(name) + ".weight"; }
 
-LayerTensors take_layer(TensorPool& pool, const ModelConfig& config, const TensorNames& names,
-                        int layer) {
+void add_layer(std::vector<TensorSlot>& slots, const ModelConfig& config, const TensorNames& names,
+               int layer_idx, LayerTensors& layer) {
   const std::int64_t D = config.hidden_size;
   const std::int64_t F = config.intermediate_size;
   const std::int64_t q_rows = std::int64_t{config.heads} * config.head_size;
   const std::int64_t kv_rows = std::int64_t{config.kv_heads} * config.head_size;
-  const std::string prefix = names.layer_prefix + std::to_string(layer) + ".";
-  const auto take = [&](const char* name, const Shape& shape) {
-    return pool.take(prefix + weight(name), shape);
+  const std::string prefix = names.layer_prefix + std::to_string(layer_idx) + ".";
+  const auto add = [&](const char* name, const Shape& shape, TensorView& view) {
+    const TensorKind kind = shape.size() == 1 ? TensorKind::Vector : TensorKind::Matrix;
+    slots.push_back({prefix + weight(name), shape, kind, &view});
   };
-  const auto take_bias = [&](const char* name, std::int64_t rows) {
-    return config.qkv_bias ? pool.take(prefix + name + ".bias", {rows}) : TensorView{};
+  const auto add_bias = [&](const char* name, std::int64_t rows, TensorView& view) {
+    if (config.qkv_bias)
+      slots.push_back({prefix + name + ".bias", {rows}, TensorKind::Vector, &view});
   };
-  return {
-      .input_norm = take(names.input_norm, {D}),
-      .q = take(names.q, {q_rows, D}),
-      .k = take(names.k, {kv_rows, D}),
-      .v = take(names.v, {kv_rows, D}),
-      .o = take(names.o, {D, q_rows}),
-      .q_bias = take_bias(names.q, q_rows),
-      .k_bias = take_bias(names.k, kv_rows),
-      .v_bias = take_bias(names.v, kv_rows),
-      .post_norm = take(names.post_norm, {D}),
-      .gate = take(names.gate, {F, D}),
-      .up = take(names.up, {F, D}),
-      .down = take(names.down, {D, F}),
-  };
+  add(names.input_norm, {D}, layer.input_norm);
+  add(names.q, {q_rows, D}, layer.q);
+  add(names.k, {kv_rows, D}, layer.k);
+  add(names.v, {kv_rows, D}, layer.v);
+  add(names.o, {D, q_rows}, layer.o);
+  add_bias(names.q, q_rows, layer.q_bias);
+  add_bias(names.k, kv_rows, layer.k_bias);
+  add_bias(names.v, kv_rows, layer.v_bias);
+  add(names.post_norm, {D}, layer.post_norm);
+  add(names.gate, {F, D}, layer.gate);
+  add(names.up, {F, D}, layer.up);
+  add(names.down, {D, F}, layer.down);
+}
+
+const TensorNames& names_of(const ModelConfig& config) {
+  return config.architecture == Architecture::Llada ? kLladaNames : kQwen2Names;
+}
+
+TensorSlot head_slot(const ModelConfig& config, TensorView& view) {
+  return {weight(names_of(config).lm_head),
+          {config.vocab_size, config.hidden_size},
+          TensorKind::Table,
+          &view};
 }
 
 }  // namespace
 
-Result<ModelTensors> bind_tensors(const ModelConfig& config,
-                                  std::span<const SafetensorsFile> files) {
+std::vector<TensorSlot> tensor_slots(const ModelConfig& config, ModelTensors& tensors) {
   const std::int64_t V = config.vocab_size;
   const std::int64_t D = config.hidden_size;
-  const TensorNames& names = config.architecture == Architecture::Llada ? kLladaNames : kQwen2Names;
+  std::vector<TensorSlot> slots;
+  const TensorNames& names = names_of(config);
+  slots.push_back({weight(names.embedding), {V, D}, TensorKind::Table, &tensors.embedding});
+  tensors.layers.resize(static_cast<std::size_t>(config.layers));
+  for (int layer = 0; layer < config.layers; ++layer) {
+    add_layer(slots, config, names, layer, tensors.layers[static_cast<std::size_t>(layer)]);
+  }
+  slots.push_back({weight(names.norm), {D}, TensorKind::Vector, &tensors.norm});
+  if (!config.tied_embeddings) slots.push_back(head_slot(config, tensors.lm_head));
+  return slots;
+}
+
+Result<ModelTensors> bind_tensors(const ModelConfig& config,
+                                  std::span<const SafetensorsFile> files) {
   TensorPool pool(files);
   ModelTensors tensors;
-  tensors.embedding = pool.take(weight(names.embedding), {V, D});
-  for (int layer = 0; layer < config.layers && !pool.error(); ++layer) {
-    tensors.layers.push_back(take_layer(pool, config, names, layer));
+  for (const TensorSlot& slot : tensor_slots(config, tensors)) {
+    *slot.view = pool.take(slot, config.quantisation);
+    if (pool.error()) return *pool.error();
   }
-  tensors.norm = pool.take(weight(names.norm), {D});
-  const std::string lm_head = weight(names.lm_head);
-  if (!config.tied_embeddings) {
-    tensors.lm_head = pool.take(lm_head, {V, D});
-  } else {
+  if (config.tied_embeddings) {
+    TensorView unused;
+    const TensorSlot head = head_slot(config, unused);
+    if (pool.has(head.name)) pool.take(head, config.quantisation);
     tensors.lm_head = tensors.embedding;
-    if (pool.has(lm_head)) pool.take(lm_head, {V, D});
   }
   pool.refuse_what_is_left();
   if (pool.error()) return *pool.error();

@@ -1,6 +1,7 @@
 #include "engine/checkpoint/checkpoint.h"
 
 #include <algorithm>
+#include <functional>
 #include <map>
 #include <numeric>
 #include <optional>
@@ -189,7 +190,8 @@ Result<Checkpoint> Checkpoint::assemble(ModelConfig config, GenerationDefaults g
 
 std::int64_t Checkpoint::parameter_count() const {
   const auto count = [](const TensorView& tensor) {
-    return static_cast<std::int64_t>(tensor.data.size() / kernels::size_of(tensor.type));
+    return std::accumulate(tensor.shape.begin(), tensor.shape.end(),
+                           std::int64_t{tensor.data.empty() ? 0 : 1}, std::multiplies<>());
   };
   std::int64_t total = count(tensors_.embedding) + count(tensors_.norm);
   if (!config_.tied_embeddings) total += count(tensors_.lm_head);

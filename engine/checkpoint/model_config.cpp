@@ -243,6 +243,30 @@ std::optional<DocumentFormat> read_document_format(JsonFields& fields, int vocab
   return format;
 }
 
+// As above, a key that this version does not know is an error: it may say how to read the weights.
+std::optional<QuantisedWeights> read_quantisation(JsonFields& fields) {
+  constexpr int kMinGroup = 8;
+  constexpr int kMaxGroup = 1024;
+  const json* value = fields.find("lacuna_quantization");
+  if (value == nullptr) return {};
+  if (!value->is_object()) {
+    fields.refuse("lacuna_quantization", "it must be an object");
+    return {};
+  }
+  JsonFields nested(*value, "lacuna_quantization.");
+  QuantisedWeights weights;
+  weights.bits = nested.required_int("bits", 1, 64);
+  if (weights.bits != 4 && weights.bits != 8) unsupported(nested, "bits", "4 and 8 are supported");
+  if (weights.bits == 4) weights.group = nested.required_int("group", kMinGroup, kMaxGroup);
+  for (const auto& [key, unused] : value->items()) {
+    if (key == "bits" || (key == "group" && weights.bits == 4)) continue;
+    nested.refuse(fail(ErrorCode::InvalidInput, "lacuna_quantization has the key " + quote(key) +
+                                                    ", which this version does not know"));
+  }
+  if (nested.error()) fields.refuse(*nested.error());
+  return weights;
+}
+
 // The id of generation_config.json, which could not be checked there.
 std::optional<std::int32_t> adopted_token(JsonFields& fields, std::string_view key,
                                           std::optional<std::int32_t> id, int vocab_size) {
@@ -293,6 +317,7 @@ Result<ModelConfig> parse_model_config(std::string_view config_json,
   config.qkv_bias = llada ? fields.bool_or("include_qkv_bias", false) : true;
   config.shift_logits = fields.bool_or("logits_shift", !llada);
   read_tokens(fields, generation, config);
+  config.quantisation = read_quantisation(fields);
   if (fields.error()) return *fields.error();
   return config;
 }

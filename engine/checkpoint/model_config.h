@@ -31,6 +31,13 @@ struct DocumentFormat {
   std::map<std::string, std::int32_t> languages;
 };
 
+// Weights stored as integers: config.json's key "lacuna_quantization". Matrices of layers have
+// `bits`, embedding and head always 8; norms and biases are floats.
+struct QuantisedWeights {
+  int bits = 8;   // 8 or 4
+  int group = 0;  // of 4 bits: how many numbers share a step and an offset
+};
+
 // Sizes and constants of the network. After parse_model_config() all of it is consistent: sizes
 // are positive, heads * head_size fits 17 bits, hidden_size times any other size is at most 2^40,
 // and every token id is in [0, vocab_size).
@@ -64,11 +71,12 @@ struct ModelConfig {
   std::optional<std::int32_t> delete_token;
 
   std::optional<DocumentFormat> document_format;
+  std::optional<QuantisedWeights> quantisation;
 };
 
 // Reads the text of a config.json; unknown keys are ignored. Corrupt for a value that makes no
 // sense, InvalidInput for a model that Lacuna cannot run (another model_type, RoPE scaling,
-// sliding windows, quantised weights). The message names the key and its value.
+// sliding windows, quantisation that is not our own). The message names the key and its value.
 // Of `generation` only the mask and expand token are used, where config.json has none.
 Result<ModelConfig> parse_model_config(std::string_view config_json,
                                        const GenerationDefaults& generation = {});

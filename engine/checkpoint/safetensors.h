@@ -21,13 +21,14 @@
 namespace lacuna::engine {
 
 // A tensor of weights, row-major, little-endian, in memory that somebody else owns.
-// data.size() == product of shape * size_of(type); an absent optional tensor has empty data.
+// data.size() == rows * row_bytes(type, columns); an absent optional tensor has empty data.
 // The data may start at ANY address: the format pads nothing. Read it with memcpy (as the packing
 // of weights does), never through a float pointer.
 struct TensorView {
   kernels::DType type = kernels::DType::F32;
   std::vector<std::int64_t> shape;
   std::span<const std::byte> data;
+  kernels::QuantisedParts parts = {};  // of I8 and I4; points where somebody else owns, as data
 };
 
 // A tensor as the header describes it, also of a type that Lacuna does not compute with.

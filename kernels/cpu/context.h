@@ -13,8 +13,9 @@ namespace lacuna::kernels {
 
 struct IsaKernels;  // kernels/cpu/isa_kernels.h: the inner loops of one instruction set
 
-// Ordered: a CPU that has one has those before it. Avx512Bf16 adds products of bf16 pairs.
-enum class Isa : std::uint8_t { Scalar, Avx2, Avx512, Avx512Bf16 };
+// Ordered: a CPU that has one has those before it. Avx512Vnni adds products of int8 quads,
+// Avx512Bf16 those of bf16 pairs.
+enum class Isa : std::uint8_t { Scalar, Avx2, Avx512, Avx512Vnni, Avx512Bf16 };
 
 // The best set of this CPU (and operating system).
 Isa best_isa();

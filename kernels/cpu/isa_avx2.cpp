@@ -2,6 +2,7 @@
 //
 // There are 16 registers, so a tile of 6 x 64 is computed as 4 strips of 6 x 16: 12 accumulators,
 // 2 registers of weights, one of activations. About names instead of arrays: isa_avx512.cpp.
+#include "kernels/cpu/int8_kernels.h"
 #include "kernels/cpu/isa_kernels.h"
 
 #if defined(__x86_64__)
@@ -290,6 +291,9 @@ LACUNA_AVX2 void exp_array(float* y, const float* x, int n) {
 
 constinit const IsaKernels kAvx2Kernels = {.tile_f32 = tile_f32,
                                            .tile_bf16 = tile_bf16,
+                                           .tile_int8 = tile_int8_avx2,
+                                           .round_to_int8 = round_to_int8_avx2,
+                                           .int8_sums_to_floats = int8_sums_to_floats_avx2,
                                            .add_bias = add_bias,
                                            .scale = scale_row,
                                            .scale_and_weight = scale_and_weight,

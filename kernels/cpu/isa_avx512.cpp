@@ -6,6 +6,7 @@
 // Checked with objdump as kernels/README.md says, GCC 12 and clang 19: the loops of tile_f32 and
 // tile_bf16_pairs do not touch the stack. GCC's tile_bf16 spills 3 registers in 48 multiplications,
 // which costs nothing measurable.
+#include "kernels/cpu/int8_kernels.h"
 #include "kernels/cpu/isa_kernels.h"
 
 #if defined(__x86_64__)
@@ -347,6 +348,9 @@ LACUNA_AVX512BF16 void round_to_bf16(std::uint16_t* y, const float* x, int n) {
 
 constexpr IsaKernels kAvx512 = {.tile_f32 = tile_f32,
                                 .tile_bf16 = tile_bf16,
+                                .tile_int8 = tile_int8_avx2,
+                                .round_to_int8 = round_to_int8_avx2,
+                                .int8_sums_to_floats = int8_sums_to_floats_avx2,
                                 .add_bias = add_bias,
                                 .scale = scale_row,
                                 .scale_and_weight = scale_and_weight,
@@ -354,6 +358,12 @@ constexpr IsaKernels kAvx512 = {.tile_f32 = tile_f32,
                                 .silu_product = silu_product,
                                 .exp_scores = exp_scores,
                                 .exp = exp_array};
+
+constexpr IsaKernels with_vnni(IsaKernels kernels) {
+  kernels.tile_int8 = tile_int8_vnni;
+  kernels.int8_sums_to_floats = int8_sums_to_floats_vnni;
+  return kernels;
+}
 
 constexpr IsaKernels with_bf16_pairs(IsaKernels kernels) {
   kernels.tile_bf16_pairs = tile_bf16_pairs;
@@ -364,7 +374,8 @@ constexpr IsaKernels with_bf16_pairs(IsaKernels kernels) {
 }  // namespace
 
 constinit const IsaKernels kAvx512Kernels = kAvx512;
-constinit const IsaKernels kAvx512Bf16Kernels = with_bf16_pairs(kAvx512);
+constinit const IsaKernels kAvx512VnniKernels = with_vnni(kAvx512);
+constinit const IsaKernels kAvx512Bf16Kernels = with_bf16_pairs(with_vnni(kAvx512));
 
 }  // namespace lacuna::kernels
 

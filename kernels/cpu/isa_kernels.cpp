@@ -11,6 +11,8 @@ const IsaKernels& isa_kernels(Isa isa) {
       return kAvx2Kernels;
     case Isa::Avx512:
       return kAvx512Kernels;
+    case Isa::Avx512Vnni:
+      return kAvx512VnniKernels;
     case Isa::Avx512Bf16:
       return kAvx512Bf16Kernels;
   }

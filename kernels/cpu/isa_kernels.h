@@ -16,13 +16,13 @@ constexpr int kTileRows = 6;
 // c[r, n] (+)= sum_k a[r, k] * b[k, n] for r in [0, rows), n in [0, kPanel). Every sum runs over
 // k in increasing order with one accumulator, whatever `rows` is; with `accumulate` it continues
 // from c, so a long k may be cut into pieces without changing a bit.
-template <class A, class B>
+template <class A, class B, class C = float>
 struct Tile {
   const A* a;
   std::size_t a_stride;  // elements between rows
   const B* b;            // [k, kPanel], aligned to 64 bytes
   int k;
-  float* c;
+  C* c;
   std::size_t c_stride;
   int rows;  // in [1, kTileRows]
   bool accumulate;
@@ -33,10 +33,23 @@ using TileF32 = Tile<float, float>;
 using TileBf16 = Tile<float, std::uint16_t>;
 // Activations are pairs too. Here k counts pairs, and a and b hold one in each element.
 using TileBf16Pairs = Tile<std::uint32_t, std::uint32_t>;
+// Integers: k counts quads, and a and b hold one in each element, activations as bytes with 128
+// added and weights as signed bytes. Sums wrap at 2^32, so any order gives the same ones.
+using TileInt8 = Tile<std::uint32_t, std::uint32_t, std::int32_t>;
 
 struct IsaKernels {
   void (*tile_f32)(const TileF32& tile);
   void (*tile_bf16)(const TileBf16& tile);
+  void (*tile_int8)(const TileInt8& tile);
+
+  // y = 128 + x / scale rounded to nearest even; returns scale = max |x| / 127. The same bits on
+  // every instruction set. A row below 1e-30 counts as 0; one with a NaN or an infinity gives
+  // y = 128 and a NaN.
+  float (*round_to_int8)(std::uint8_t* y, const float* x, int n);
+  // y = (sums - offsets) * (scales * scale) for the kPanel columns of a row; y may be sums. The
+  // same bits on every instruction set.
+  void (*int8_sums_to_floats)(float* y, const std::int32_t* sums, const std::int32_t* offsets,
+                              const float* scales, float scale);
 
   // y = x + bias, or y += x + bias; bias may be null.
   void (*add_bias)(float* y, const float* x, const float* bias, int n, bool accumulate);
@@ -62,6 +75,7 @@ extern const IsaKernels kScalarKernels;
 #if defined(__x86_64__)
 extern const IsaKernels kAvx2Kernels;
 extern const IsaKernels kAvx512Kernels;
+extern const IsaKernels kAvx512VnniKernels;
 extern const IsaKernels kAvx512Bf16Kernels;
 #endif
 

@@ -7,6 +7,7 @@
 #include <cstring>
 #include <limits>
 
+#include "kernels/cpu/int8_kernels.h"
 #include "kernels/cpu/isa_kernels.h"
 
 namespace lacuna::kernels {
@@ -43,6 +44,44 @@ void tile_bf16(const TileBf16& tile) {
       sums[n] += a * std::bit_cast<float>(k % 2 == 0 ? pair << 16 : pair & upper);
     }
   });
+}
+
+void tile_int8(const TileInt8& tile) {
+  for (int r = 0; r < tile.rows; ++r) {
+    std::uint32_t sums[kPanel] = {};  // unsigned: wrapping is defined
+    std::int32_t* c = tile.c + static_cast<std::size_t>(r) * tile.c_stride;
+    if (tile.accumulate) std::copy_n(c, kPanel, sums);
+    const std::uint32_t* a = tile.a + static_cast<std::size_t>(r) * tile.a_stride;
+    for (int k = 0; k < tile.k; ++k) {
+      std::uint8_t x[4];
+      std::memcpy(x, a + k, sizeof x);
+      const auto* b =
+          reinterpret_cast<const std::int8_t*>(tile.b) + static_cast<std::size_t>(k) * kPanel * 4;
+      for (int n = 0; n < kPanel; ++n, b += 4)
+        sums[n] +=
+            static_cast<std::uint32_t>(x[0] * b[0] + x[1] * b[1] + x[2] * b[2] + x[3] * b[3]);
+    }
+    for (int n = 0; n < kPanel; ++n) c[n] = static_cast<std::int32_t>(sums[n]);
+  }
+}
+
+float round_to_int8(std::uint8_t* y, const float* x, int n) {
+  const Int8Scale scale = int8_scale(largest_magnitude(x, n));
+  if (scale.inverse == 0)
+    std::fill_n(y, n, std::uint8_t{128});
+  else
+    for (int i = 0; i < n; ++i)
+      y[i] = static_cast<std::uint8_t>(128 + nearest_integer(x[i] * scale.inverse));
+  return scale.scale;
+}
+
+void int8_sums_to_floats(float* y, const std::int32_t* sums, const std::int32_t* offsets,
+                         const float* scales, float scale) {
+  for (int n = 0; n < kPanel; ++n) {
+    const auto sum = static_cast<std::int32_t>(static_cast<std::uint32_t>(sums[n]) -
+                                               static_cast<std::uint32_t>(offsets[n]));
+    y[n] = static_cast<float>(sum) * (scales[n] * scale);
+  }
 }
 
 void add_bias(float* y, const float* x, const float* bias, int n, bool accumulate) {
@@ -86,6 +125,9 @@ void exp_array(float* y, const float* x, int n) {
 
 constinit const IsaKernels kScalarKernels = {.tile_f32 = tile_f32,
                                              .tile_bf16 = tile_bf16,
+                                             .tile_int8 = tile_int8,
+                                             .round_to_int8 = round_to_int8,
+                                             .int8_sums_to_floats = int8_sums_to_floats,
                                              .add_bias = add_bias,
                                              .scale = scale_row,
                                              .scale_and_weight = scale_and_weight,

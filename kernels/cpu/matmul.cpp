@@ -19,9 +19,9 @@ constexpr int kDepth = 512;                // 128 KiB of a float panel; even, to
 
 // The left side x and the right side w in the types of a tile kernel. `depth` and the offsets
 // count elements of x: floats, or pairs.
-template <class A, class B>
+template <class A, class B, class C = float>
 struct Operands {
-  void (*kernel)(const Tile<A, B>& tile);
+  void (*kernel)(const Tile<A, B, C>& tile);
   const A* x;
   std::size_t x_stride;
   const B* w;
@@ -30,8 +30,8 @@ struct Operands {
 };
 
 // sums = x w for the rows [first, first + rows) of x and one panel of w.
-template <class A, class B>
-void multiply_block(const Operands<A, B>& operands, int panel, int first, int rows, float* sums) {
+template <class A, class B, class C>
+void multiply_block(const Operands<A, B, C>& operands, int panel, int first, int rows, C* sums) {
   const A* x = operands.x + size(first) * operands.x_stride;
   const B* w = operands.w + size(panel) * operands.panel_size;
   // Rows are shared out evenly: 7 are done as 3 + 4, which is faster than 6 + 1.
@@ -50,8 +50,10 @@ void multiply_block(const Operands<A, B>& operands, int panel, int first, int ro
     }
 }
 
-template <class A, class B>
-void multiply(CpuContext& context, const Matmul& op, const Operands<A, B>& operands) {
+// `finish` makes the floats of a row's sums in a panel, in their place: finish(sums, row, panel).
+template <class A, class B, class C, class Finish>
+void multiply(CpuContext& context, const Matmul& op, const Operands<A, B, C>& operands,
+              Finish&& finish) {
   const int n = op.w->n();
   const int panels = rounded_up_quotient(n, kPanel);
   const int blocks = row_blocks(context, op.M, kRowBlock, 2 * kTileRows, panels);
@@ -61,13 +63,55 @@ void multiply(CpuContext& context, const Matmul& op, const Operands<A, B>& opera
     const int first = op.M * (task % blocks) / blocks;
     const int rows = op.M * (task % blocks + 1) / blocks - first;
     float* sums = context.scratch(thread, size(kRowBlock) * kPanel);
-    multiply_block(operands, panel, first, rows, sums);
+    multiply_block(operands, panel, first, rows, reinterpret_cast<C*>(sums));
     const int column = panel * kPanel;
-    for (int r = 0; r < rows; ++r)
+    for (int r = 0; r < rows; ++r) {
+      finish(sums + size(r) * kPanel, first + r, panel);
       context.kernels().add_bias(op.y + size(first + r) * size(n) + size(column),
                                  sums + size(r) * kPanel,
                                  op.bias != nullptr ? op.bias + column : nullptr,
                                  std::min(kPanel, n - column), op.accumulate);
+    }
+  });
+}
+
+constexpr auto kFloatsAlready = [](float*, int, int) {};
+
+// Rows of x as quads of bytes with 128 added, filled up with zeros, and their scales.
+struct Int8Rows {
+  std::uint32_t* quads;
+  float* scales;
+};
+
+Int8Rows round_to_quads(CpuContext& context, const Matmul& op, int n_quads) {
+  const int k = op.w->k();
+  float* memory = context.shared_scratch(size(op.M) * (size(n_quads) + 1));
+  const Int8Rows rows = {.quads = reinterpret_cast<std::uint32_t*>(memory),
+                         .scales = memory + size(op.M) * size(n_quads)};
+  for_row_blocks(context, op.M, k, [&](int first, int last) {
+    for (int m = first; m < last; ++m) {
+      auto* y = reinterpret_cast<std::uint8_t*>(rows.quads + size(m) * size(n_quads));
+      rows.scales[m] = context.kernels().round_to_int8(y, op.x + size(m) * size(op.x_stride), k);
+      std::fill(y + k, y + 4 * size(n_quads), std::uint8_t{128});
+    }
+  });
+  return rows;
+}
+
+void multiply_int8(CpuContext& context, const Matmul& op) {
+  const PackedMatrix& w = *op.w;
+  const int n_quads = rounded_up_quotient(w.k(), 4);
+  const Int8Rows x = round_to_quads(context, op, n_quads);
+  const Operands<std::uint32_t, std::uint32_t, std::int32_t> operands = {
+      .kernel = context.kernels().tile_int8,
+      .x = x.quads,
+      .x_stride = size(n_quads),
+      .w = reinterpret_cast<const std::uint32_t*>(w.int8_panel(0)),
+      .panel_size = size(n_quads) * kPanel,
+      .depth = n_quads};
+  multiply(context, op, operands, [&](float* sums, int row, int panel) {
+    context.kernels().int8_sums_to_floats(sums, reinterpret_cast<const std::int32_t*>(sums),
+                                          w.offsets(panel), w.scales(panel), x.scales[row]);
   });
 }
 
@@ -92,31 +136,36 @@ void matmul(CpuContext& context, const Matmul& op) {
   const PackedMatrix& w = *op.w;
   const IsaKernels& kernels = context.kernels();
   const int n_pairs = (w.k() + 1) / 2;
-  if (w.format() == WeightFormat::F32) {
-    multiply<float, float>(context, op,
-                           {.kernel = kernels.tile_f32,
-                            .x = op.x,
-                            .x_stride = size(op.x_stride),
-                            .w = w.f32_panel(0),
-                            .panel_size = size(w.k()) * kPanel,
-                            .depth = w.k()});
+  if (w.format() == WeightFormat::Int8) {
+    multiply_int8(context, op);
+  } else if (w.format() == WeightFormat::F32) {
+    multiply<float, float, float>(context, op,
+                                  {.kernel = kernels.tile_f32,
+                                   .x = op.x,
+                                   .x_stride = size(op.x_stride),
+                                   .w = w.f32_panel(0),
+                                   .panel_size = size(w.k()) * kPanel,
+                                   .depth = w.k()},
+                                  kFloatsAlready);
   } else if (op.precision == Precision::F32 || kernels.tile_bf16_pairs == nullptr) {
-    multiply<float, std::uint16_t>(context, op,
-                                   {.kernel = kernels.tile_bf16,
-                                    .x = op.x,
-                                    .x_stride = size(op.x_stride),
-                                    .w = w.bf16_panel(0),
-                                    .panel_size = 2 * size(n_pairs) * kPanel,
-                                    .depth = w.k()});
+    multiply<float, std::uint16_t, float>(context, op,
+                                          {.kernel = kernels.tile_bf16,
+                                           .x = op.x,
+                                           .x_stride = size(op.x_stride),
+                                           .w = w.bf16_panel(0),
+                                           .panel_size = 2 * size(n_pairs) * kPanel,
+                                           .depth = w.k()},
+                                          kFloatsAlready);
   } else {
-    multiply<std::uint32_t, std::uint32_t>(
+    multiply<std::uint32_t, std::uint32_t, float>(
         context, op,
         {.kernel = kernels.tile_bf16_pairs,
          .x = round_to_pairs(context, op, n_pairs),
          .x_stride = size(n_pairs),
          .w = reinterpret_cast<const std::uint32_t*>(w.bf16_panel(0)),
          .panel_size = size(n_pairs) * kPanel,
-         .depth = n_pairs});
+         .depth = n_pairs},
+        kFloatsAlready);
   }
 }
 

@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <bit>
 #include <cstring>
+#include <numeric>
+#include <vector>
 
 #include "kernels/cpu/context.h"
 #include "kernels/cpu/isa_kernels.h"
@@ -71,33 +73,80 @@ PackRows pack_rows_for(DType type, WeightFormat format) {
       return f32 ? pack_rows<load_f32_word<DType::F16>> : pack_rows<load_bf16_word<DType::F16>>;
     case DType::BF16:
       return f32 ? pack_rows<load_f32_word<DType::BF16>> : pack_rows<load_bf16_word<DType::BF16>>;
+    case DType::I8:
+    case DType::I4:
+      break;  // become floats first
   }
   return nullptr;
 }
 
-int words_of(int k, WeightFormat format) { return format == WeightFormat::F32 ? k : (k + 1) / 2; }
+int words_of(int k, WeightFormat format) {
+  if (format == WeightFormat::F32) return k;
+  return format == WeightFormat::Bf16 ? (k + 1) / 2 : (k + 3) / 4;
+}
+
+// The rows [first, first + rows) of a source to the columns of a panel at `to`, as floats or bf16.
+void pack_as_floats(std::uint32_t* to, const MatrixSource& source, int first, int rows, int k,
+                    WeightFormat format) {
+  const int words = words_of(k, format);
+  if (is_float(source.type)) {
+    const std::size_t bytes = row_bytes(source.type, k);
+    const auto* from = static_cast<const std::byte*>(source.data) + size(first) * bytes;
+    return pack_rows_for(source.type, format)(to, from, bytes, rows, k, words);
+  }
+  std::vector<float> row(size(k));
+  for (int r = 0; r < rows; ++r) {
+    read_row(source, first + r, k, row.data());
+    pack_rows_for(DType::F32, format)(to + r, reinterpret_cast<const std::byte*>(row.data()), 0, 1,
+                                      k, words);
+  }
+}
+
+// The same as int8. `scales` and `offsets` are those of the first column at `to`.
+void pack_as_int8(std::uint32_t* to, float* scales, std::int32_t* offsets,
+                  const MatrixSource& source, int first, int rows, int k) {
+  const int words = words_of(k, WeightFormat::Int8);
+  std::vector<float> scratch(size(k));
+  std::vector<std::int8_t> row(size(words) * 4);  // zeros after the last
+  for (int r = 0; r < rows; ++r) {
+    scales[r] = read_row_int8(source, first + r, k, scratch.data(), row.data());
+    offsets[r] = 128 * std::accumulate(row.begin(), row.end(), 0);
+    for (int word = 0; word < words; ++word)
+      std::memcpy(to + size(word) * kPanel + r, row.data() + 4 * size(word), 4);
+  }
+}
+
+struct Panel {
+  std::uint32_t* words;
+  float* scales;  // the next two of Int8 only
+  std::int32_t* offsets;
+};
 
 // Fills the panel whose first output is `first`; columns beyond the last source become zero.
-void pack_panel(std::uint32_t* panel, std::span<const MatrixSource> sources, int first, int k,
+void pack_panel(const Panel& panel, std::span<const MatrixSource> sources, int first, int k,
                 WeightFormat format) {
-  const int words = words_of(k, format);
   int source_begin = 0;  // output number of the source's first row
   int filled = 0;        // columns of this panel
   for (const MatrixSource& source : sources) {
     const int begin = std::max(first + filled, source_begin);
     const int end = std::min(first + kPanel, source_begin + source.rows);
     if (begin < end) {
-      const std::size_t row_bytes = size(k) * size_of(source.type);
-      const auto* from =
-          static_cast<const std::byte*>(source.data) + size(begin - source_begin) * row_bytes;
-      pack_rows_for(source.type, format)(panel + filled, from, row_bytes, end - begin, k, words);
+      if (format == WeightFormat::Int8)
+        pack_as_int8(panel.words + filled, panel.scales + filled, panel.offsets + filled, source,
+                     begin - source_begin, end - begin, k);
+      else
+        pack_as_floats(panel.words + filled, source, begin - source_begin, end - begin, k, format);
       filled += end - begin;
     }
     source_begin += source.rows;
   }
   if (filled == kPanel) return;
-  for (int word = 0; word < words; ++word)
-    std::fill(panel + size(word) * kPanel + filled, panel + size(word + 1) * kPanel, 0U);
+  for (int word = 0; word < words_of(k, format); ++word)
+    std::fill(panel.words + size(word) * kPanel + filled, panel.words + size(word + 1) * kPanel,
+              0U);
+  if (format != WeightFormat::Int8) return;
+  std::fill(panel.scales + filled, panel.scales + kPanel, 0.0F);
+  std::fill(panel.offsets + filled, panel.offsets + kPanel, 0);
 }
 
 }  // namespace
@@ -115,9 +164,16 @@ PackedMatrix PackedMatrix::pack(CpuContext& context, std::span<const MatrixSourc
   const int panels = (matrix.n_ + kPanel - 1) / kPanel;
   const std::size_t panel_words = matrix.panel_words();
   matrix.memory_ = AlignedBuffer(index(panels) * panel_words * sizeof(std::uint32_t));
+  if (format == WeightFormat::Int8) {
+    matrix.scales_ = AlignedBuffer(index(panels) * kPanel * sizeof(float));
+    matrix.offsets_ = AlignedBuffer(index(panels) * kPanel * sizeof(std::int32_t));
+  }
   context.pool().run(panels, [&](int panel, int /*thread*/) {
-    pack_panel(matrix.memory_.as<std::uint32_t>() + index(panel) * panel_words, sources,
-               panel * kPanel, k, format);
+    const std::size_t column = format == WeightFormat::Int8 ? index(panel) * kPanel : 0;
+    pack_panel({.words = matrix.memory_.as<std::uint32_t>() + index(panel) * panel_words,
+                .scales = matrix.scales_.as<float>() + column,
+                .offsets = matrix.offsets_.as<std::int32_t>() + column},
+               sources, panel * kPanel, k, format);
   });
   return matrix;
 }

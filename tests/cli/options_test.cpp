@@ -38,6 +38,19 @@ TEST(NumbersTest, DoWhatIsAsked) {
   EXPECT_EQ(numbers("bf16", true, DType::F32, Isa::Avx512Bf16), "bf16 weights, f32 products");
 }
 
+TEST(NumbersTest, KeepIntegersUnlessFloatsAreAskedForOrFaster) {
+  for (const DType stored : {DType::I8, DType::I4}) {
+    EXPECT_EQ(numbers("auto", false, stored, Isa::Avx512Bf16), "int8");
+    EXPECT_EQ(numbers("auto", false, stored, Isa::Avx2), "int8");
+    EXPECT_EQ(numbers("auto", false, stored, Isa::Scalar), "bf16 weights, f32 products");
+    EXPECT_EQ(numbers("auto", true, stored, Isa::Avx2), "f32");
+    EXPECT_EQ(numbers("f32", false, stored, Isa::Avx2), "f32");
+    EXPECT_EQ(numbers("bf16", false, stored, Isa::Avx512Bf16), "bf16");
+  }
+  EXPECT_EQ(numbers("int8", false, DType::F32, Isa::Avx2), "int8");
+  EXPECT_EQ(numbers("int8", false, DType::BF16, Isa::Scalar), "int8");
+}
+
 TEST(SamplingFlagsTest, ReplaceOnlyWhatIsGiven) {
   engine::SamplingOptions defaults;
   defaults.steps = 7;

@@ -60,5 +60,9 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   }
   check_sizes(*config);
   check_tokens(*config);
+  if (config->quantisation) {
+    const auto& [bits, group] = *config->quantisation;
+    require(bits == 8 ? group == 0 : bits == 4 && group >= 8 && group <= 1024);
+  }
   return 0;
 }

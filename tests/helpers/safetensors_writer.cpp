@@ -48,6 +48,9 @@ TensorToWrite make_tensor(std::string name, kernels::DType type, std::vector<std
       case kernels::DType::BF16:
         append(tensor.data, kernels::f32_to_bf16(value));
         break;
+      case kernels::DType::I8:
+      case kernels::DType::I4:
+        throw std::invalid_argument("quantised tensors have parts: see quantise_model()");
     }
   }
   constexpr const char* kNames[] = {"F32", "F16", "BF16"};

@@ -20,7 +20,7 @@ struct TensorToWrite {
   std::string data;  // bytes; the writer does not compare their number with the shape
 };
 
-// `values` rounded to `type`, to nearest even. As many values as the shape has elements.
+// `values` rounded to `type`, a float one, to nearest even. As many values as the shape has elements.
 TensorToWrite make_tensor(std::string name, kernels::DType type, std::vector<std::int64_t> shape,
                           std::span<const float> values);
 

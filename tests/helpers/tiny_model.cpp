@@ -9,6 +9,8 @@
 
 #include <nlohmann/json.hpp>
 
+#include "kernels/cpu/quantised_rows.h"
+
 namespace lacuna::test {
 namespace {
 
@@ -102,6 +104,57 @@ TinyModel make_tiny_model(const TinyModelOptions& options) {
   maker.norm("model.norm.weight", D);
   if (!options.tied) maker.matrix("lm_head.weight", options.vocab_size, D);
   return {make_config(options).dump(1), maker.take()};
+}
+
+TinyModel quantised(const TinyModel& model, engine::QuantisedWeights weights) {
+  json config = json::parse(model.config_json);
+  config["lacuna_quantization"] = {{"bits", weights.bits}};
+  if (weights.bits == 4) config["lacuna_quantization"]["group"] = weights.group;
+  TinyModel result = {config.dump(1), {}};
+  const auto add = [&](const std::string& name, const char* type, Shape shape, const auto& data) {
+    const auto bytes = std::as_bytes(std::span(data));
+    result.tensors.push_back(
+        {name, type, std::move(shape),
+         std::string(reinterpret_cast<const char*>(bytes.data()), bytes.size())});
+  };
+  for (const TensorToWrite& tensor : model.tensors) {
+    if (tensor.shape.size() != 2) {
+      result.tensors.push_back(tensor);
+      continue;
+    }
+    const bool table = tensor.name.find("layers") == std::string::npos;
+    const int bits = table ? 8 : weights.bits;
+    const int n = static_cast<int>(tensor.shape[0]);
+    const int k = static_cast<int>(tensor.shape[1]);
+    const int groups = bits == 4 ? (k + weights.group - 1) / weights.group : 0;
+    const auto type = bits == 4 ? kernels::DType::I4 : kernels::DType::I8;
+    const auto row_bytes = kernels::row_bytes(type, k);
+    const kernels::MatrixSource source = {
+        .data = tensor.data.data(),
+        .type = tensor.type_name == "F32" ? kernels::DType::F32 : kernels::DType::BF16,
+        .rows = n};
+    std::vector<float> row(static_cast<std::size_t>(k));
+    std::vector<float> scales;
+    std::vector<std::uint8_t> data(row_bytes * static_cast<std::size_t>(n));
+    std::vector<std::uint8_t> steps(static_cast<std::size_t>(n) * groups);
+    std::vector<std::int8_t> offsets(steps.size());
+    for (std::size_t r = 0; r < static_cast<std::size_t>(n); ++r) {
+      kernels::read_row(source, static_cast<int>(r), k, row.data());
+      std::uint8_t* to = data.data() + r * row_bytes;
+      scales.push_back(
+          bits == 8 ? kernels::quantise_row_int8(row.data(), k, reinterpret_cast<std::int8_t*>(to))
+                    : kernels::quantise_row_int4(row.data(), k, weights.group,
+                                                 {.codes = to,
+                                                  .steps = steps.data() + r * groups,
+                                                  .offsets = offsets.data() + r * groups}));
+    }
+    add(tensor.name, bits == 4 ? "U8" : "I8", {n, static_cast<std::int64_t>(row_bytes)}, data);
+    add(tensor.name + "_scale", "F32", {n}, scales);
+    if (bits == 8) continue;
+    add(tensor.name + "_step", "U8", {n, groups}, steps);
+    add(tensor.name + "_offset", "I8", {n, groups}, offsets);
+  }
+  return result;
 }
 
 void write_model(const std::filesystem::path& folder, const TinyModel& model, int shards) {

@@ -38,6 +38,9 @@ struct TinyModel {
 // missing bias or a swapped matrix shows in the logits. The same options give the same model.
 TinyModel make_tiny_model(const TinyModelOptions& options = {});
 
+// The same model with weights of 8 or 4 bits, as `lacuna model quantise` stores it.
+TinyModel quantised(const TinyModel& model, engine::QuantisedWeights weights);
+
 // config.json and model.safetensors, or with shards > 1 that many files and an index. The folder
 // must exist.
 void write_model(const std::filesystem::path& folder, const TinyModel& model, int shards = 1);

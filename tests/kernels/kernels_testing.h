@@ -17,7 +17,7 @@ namespace lacuna::kernels::testing {
 // Every instruction set that this CPU has, the scalar one first.
 inline std::vector<Isa> isas() {
   std::vector<Isa> result;
-  for (const Isa isa : {Isa::Scalar, Isa::Avx2, Isa::Avx512, Isa::Avx512Bf16})
+  for (const Isa isa : {Isa::Scalar, Isa::Avx2, Isa::Avx512, Isa::Avx512Vnni, Isa::Avx512Bf16})
     if (isa <= best_isa()) result.push_back(isa);
   return result;
 }

@@ -1,3 +1,5 @@
+#include <numeric>
+
 #include "kernels/cpu/isa_kernels.h"
 #include "kernels/cpu/packed_matrix.h"
 #include "kernels/kernels.h"
@@ -19,7 +21,8 @@ struct Mode {
 };
 constexpr Mode kModes[] = {{WeightFormat::F32, Precision::F32},
                            {WeightFormat::Bf16, Precision::F32},
-                           {WeightFormat::Bf16, Precision::Bf16}};
+                           {WeightFormat::Bf16, Precision::Bf16},
+                           {WeightFormat::Int8, Precision::F32}};
 
 struct Shape {
   int M;
@@ -28,10 +31,33 @@ struct Shape {
 };
 
 std::string describe(Isa isa, Mode mode, Shape shape) {
-  return "matmul " + std::string(name_of(isa)) +
-         (mode.format == WeightFormat::F32 ? " f32" : " bf16") +
+  const char* format = mode.format == WeightFormat::F32    ? " f32"
+                       : mode.format == WeightFormat::Bf16 ? " bf16"
+                                                           : " int8";
+  return "matmul " + std::string(name_of(isa)) + format +
          (mode.precision == Precision::F32 ? "" : " pairs") + " M=" + std::to_string(shape.M) +
          " n=" + std::to_string(shape.n) + " k=" + std::to_string(shape.k);
+}
+
+enum class Rounding : std::uint8_t { None, Bf16, Int8 };
+
+// What a product keeps of a row.
+std::vector<double> rounded(const float* row, int k, Rounding rounding) {
+  float largest = 0;
+  for (int i = 0; i < k; ++i) largest = std::max(largest, std::fabs(row[i]));
+  std::vector<double> result;
+  for (int i = 0; i < k; ++i) {
+    if (rounding == Rounding::None)
+      result.push_back(static_cast<double>(row[i]));
+    else if (rounding == Rounding::Bf16)
+      result.push_back(static_cast<double>(bf16_to_f32(f32_to_bf16(row[i]))));
+    else
+      result.push_back(largest == 0
+                           ? 0.0
+                           : std::nearbyint(static_cast<double>(row[i] * (127 / largest))) *
+                                 static_cast<double>(largest / 127));
+  }
+  return result;
 }
 
 // One random product; `gap` floats lie between the rows of x.
@@ -57,19 +83,18 @@ struct Problem {
   }
 
   // The definition, in double, from what the mode keeps of x and w.
-  std::vector<float> expected(bool round_x, bool round_w) const {
-    const auto value = [](float number, bool round) {
-      return round ? bf16_to_f32(f32_to_bf16(number)) : number;
-    };
+  std::vector<float> expected(Rounding of_x, Rounding of_w) const {
+    std::vector<std::vector<double>> rows;
+    for (int n = 0; n < shape.n; ++n)
+      rows.push_back(rounded(w.data() + product(n, shape.k), shape.k, of_w));
     std::vector<float> y(product(shape.M, shape.n));
-    for (int m = 0; m < shape.M; ++m)
-      for (int n = 0; n < shape.n; ++n) {
-        double sum = bias[static_cast<std::size_t>(n)];
-        for (int k = 0; k < shape.k; ++k)
-          sum += static_cast<double>(value(x[product(m, x_stride()) + k], round_x)) *
-                 static_cast<double>(value(w[product(n, shape.k) + k], round_w));
-        y[product(m, shape.n) + n] = static_cast<float>(sum);
-      }
+    for (int m = 0; m < shape.M; ++m) {
+      const auto row = rounded(x.data() + product(m, x_stride()), shape.k, of_x);
+      for (int n = 0; n < shape.n; ++n)
+        y[product(m, shape.n) + n] = static_cast<float>(
+            std::inner_product(row.begin(), row.end(), rows[static_cast<std::size_t>(n)].begin(),
+                               static_cast<double>(bias[static_cast<std::size_t>(n)])));
+    }
     return y;
   }
 };
@@ -92,13 +117,18 @@ void check(Shape shape, int gap = 0) {
   for (const Isa isa : isas()) {
     CpuContext context(isa, 2);
     for (const Mode mode : kModes) {
-      const bool round_x =
+      const bool pairs =
           mode.precision == Precision::Bf16 && context.kernels().tile_bf16_pairs != nullptr;
+      const bool int8 = mode.format == WeightFormat::Int8;
+      const Rounding of_x = int8 ? Rounding::Int8 : pairs ? Rounding::Bf16 : Rounding::None;
+      const Rounding of_w = int8                                ? Rounding::Int8
+                            : mode.format == WeightFormat::Bf16 ? Rounding::Bf16
+                                                                : Rounding::None;
       const float tolerance = 2e-6F * std::sqrt(static_cast<float>(shape.k));
       EXPECT_TRUE(
           all_near(describe(isa, mode, shape),
                    run(context, problem, problem.pack(context, mode.format), mode.precision),
-                   problem.expected(round_x, mode.format == WeightFormat::Bf16), tolerance));
+                   problem.expected(of_x, of_w), tolerance));
     }
   }
 }
@@ -177,6 +207,59 @@ TEST(MatmulTest, GivesTheSameBitsForAnyNumberOfThreads) {
         EXPECT_TRUE(same_bits(describe(isa, mode, problem.shape), result.data(), results[0].data(),
                               result.size()));
     }
+}
+
+// Sums of integers are exact, and the rounding around them is written down to the bit.
+TEST(MatmulTest, OfInt8IsTheSameBitsOnEveryInstructionSet) {
+  for (const int M : {1, 6, 7, 32})
+    for (const int n : {1, 31, 32, 33, 63, 64, 65, 257})
+      for (const int k : {1, 2, 3, 4, 31, 32, 33, 255, 256, 257, 2050}) {
+        const Problem problem({.M = M, .n = n, .k = k}, 3);
+        std::vector<float> want;
+        for (const Isa isa : isas()) {
+          CpuContext context(isa, 2);
+          const PackedMatrix w = problem.pack(context, WeightFormat::Int8);
+          const std::vector<float> got = run(context, problem, w, Precision::F32);
+          if (want.empty()) want = got;
+          ASSERT_TRUE(same_bits(describe(isa, kModes[3], problem.shape), got.data(), want.data(),
+                                got.size()));
+        }
+      }
+}
+
+// 255 and 127 in every place: nothing may saturate on the way.
+TEST(MatmulTest, OfInt8HoldsTheLargestSums) {
+  const int k = 1024;
+  Problem problem({.M = 2, .n = 64, .k = k});
+  for (int i = 0; i < k; ++i) problem.x[static_cast<std::size_t>(i)] = 2.0F;
+  for (int i = 0; i < k; ++i) problem.x[product(1, k) + i] = i % 2 == 0 ? 2.0F : -2.0F;
+  std::fill(problem.w.begin(), problem.w.end(), 0.5F);
+  std::fill(problem.bias.begin(), problem.bias.end(), 0.0F);
+  for (const Isa isa : isas()) {
+    CpuContext context(isa, 1);
+    const std::vector<float> y =
+        run(context, problem, problem.pack(context, WeightFormat::Int8), Precision::F32);
+    EXPECT_NEAR(y[0], 1024.0F, 1e-3F) << name_of(isa);
+    EXPECT_EQ(y[64], 0.0F) << name_of(isa);
+  }
+}
+
+TEST(MatmulTest, OfInt8TakesRowsOfZerosAndOfTinyAndHugeNumbers) {
+  const int k = 40;
+  for (const float number : {0.0F, -0.0F, 1e-42F, 1e-31F, 1e-25F, 1e30F, 3e38F}) {
+    Problem problem({.M = 1, .n = 1, .k = k});
+    std::fill(problem.x.begin(), problem.x.end(), number);
+    std::fill(problem.w.begin(), problem.w.end(), 0.0F);
+    problem.w[5] = 1.0F;
+    const float product = std::fabs(number) < 1e-30F ? 0.0F : number;
+    for (const Isa isa : isas()) {
+      CpuContext context(isa, 1);
+      const std::vector<float> y =
+          run(context, problem, problem.pack(context, WeightFormat::Int8), Precision::F32);
+      EXPECT_NEAR(y[0], product + problem.bias[0], 1e-6F * std::fabs(product) + 1e-6F)
+          << name_of(isa) << " " << number;
+    }
+  }
 }
 
 // A row with an infinity or a NaN must not leak into others through a shared tile.

@@ -92,6 +92,87 @@ TEST(PackedMatrixTest, StacksSourcesThatShareAPanel) {
   check_content(PackedMatrix::pack(context, sources, k, WeightFormat::Bf16), all, 140, k);
 }
 
+// The weight that an Int8 matrix holds, as an integer.
+int integer_at(const PackedMatrix& matrix, int row, int column) {
+  return matrix.int8_panel(row / 64)[column / 4 * 256 + row % 64 * 4 + column % 4];
+}
+
+TEST(PackedMatrixTest, RoundsRowsToIntegersWithAScale) {
+  CpuContext context(best_isa(), 2);
+  for (const int n : {1, 63, 64, 65, 130})
+    for (const int k : {1, 3, 4, 5, 33, 257}) {
+      const std::vector<float> source = numbers(product(n, k), 3);
+      const PackedMatrix matrix = PackedMatrix::pack(
+          context, {.data = source.data(), .type = DType::F32, .rows = n}, k, WeightFormat::Int8);
+      const int rows = (n + 63) / 64 * 64;
+      const int columns = (k + 3) / 4 * 4;
+      EXPECT_EQ(matrix.bytes(), product(rows, columns) + product(rows, 8));
+      for (int row = 0; row < rows; ++row) {
+        const float scale = matrix.scales(row / 64)[row % 64];
+        int sum = 0;
+        int largest = 0;
+        for (int column = 0; column < columns; ++column) {
+          const int integer = integer_at(matrix, row, column);
+          const bool inside = row < n && column < k;
+          const float want = inside ? source[product(row, k) + column] : 0.0F;
+          ASSERT_NEAR(static_cast<float>(integer) * scale, want, 0.501F * scale + 1e-9F)
+              << n << "x" << k << " row " << row << " column " << column;
+          sum += integer;
+          largest = std::max(largest, std::abs(integer));
+        }
+        EXPECT_EQ(largest, row < n ? 127 : 0);
+        EXPECT_EQ(matrix.offsets(row / 64)[row % 64], 128 * sum);
+      }
+    }
+}
+
+// Rows of I8 and I4 as a model file holds them, at odd addresses, between rows of floats.
+TEST(PackedMatrixTest, KeepsTheIntegersOfQuantisedSources) {
+  CpuContext context(best_isa(), 2);
+  for (const int k : {1, 5, 32, 33, 64, 71})
+    for (const int group : {1, 2, 32}) {
+      const int rows = 66;
+      const int groups = (k + group - 1) / group;
+      const std::vector<float> w = numbers(product(rows, k), 4);
+      std::vector<std::int8_t> i8(product(rows, k) + 1);
+      std::vector<float> scales8;
+      std::vector<std::uint8_t> codes(row_bytes(DType::I4, k) * rows + 1);
+      std::vector<std::uint8_t> steps(product(rows, groups));
+      std::vector<std::int8_t> offsets(steps.size());
+      std::vector<float> scales4;
+      for (int r = 0; r < rows; ++r) {
+        scales8.push_back(quantise_row_int8(w.data() + product(r, k), k, &i8[1 + product(r, k)]));
+        scales4.push_back(quantise_row_int4(w.data() + product(r, k), k, group,
+                                            {.codes = &codes[1 + row_bytes(DType::I4, k) * r],
+                                             .steps = &steps[product(r, groups)],
+                                             .offsets = &offsets[product(r, groups)]}));
+      }
+      const MatrixSource sources[] = {
+          {.data = w.data(), .type = DType::F32, .rows = 3},
+          {.data = &i8[1], .type = DType::I8, .rows = rows, .parts = {.scales = scales8.data()}},
+          {.data = &codes[1],
+           .type = DType::I4,
+           .rows = rows,
+           .parts = {.scales = scales4.data(),
+                     .steps = steps.data(),
+                     .offsets = offsets.data(),
+                     .group = group}}};
+      const PackedMatrix matrix = PackedMatrix::pack(context, sources, k, WeightFormat::Int8);
+      const PackedMatrix floats = PackedMatrix::pack(context, sources, k, WeightFormat::F32);
+      std::vector<float> row(static_cast<std::size_t>(k));
+      for (int n = 3; n < matrix.n(); ++n) {
+        const bool eight = n < 3 + rows;
+        read_row(sources[eight ? 1 : 2], eight ? n - 3 : n - 3 - rows, k, row.data());
+        const float scale = matrix.scales(n / 64)[n % 64];
+        for (int column = 0; column < k; ++column) {
+          const float number = scale * static_cast<float>(integer_at(matrix, n, column));
+          ASSERT_EQ(number, row[static_cast<std::size_t>(column)]) << n << " " << column;
+          ASSERT_EQ(unpacked(floats, n, column), number) << n << " " << column;
+        }
+      }
+    }
+}
+
 TEST(PackedMatrixTest, IsEmptyWithoutSources) {
   CpuContext context(best_isa(), 2);
   const PackedMatrix matrix =

@@ -247,6 +247,12 @@ TEST(ModelConfigTest, SaysWhichFeatureItCannotRun) {
        "layer_types is a list; only 'full_attention' is supported"},
       {R"({"document_format": {"start": 5}})",
        "document_format has the key 'start', which this version does not know"},
+      {R"({"lacuna_quantization": {"bits": 2}})",
+       "lacuna_quantization.bits is 2; 4 and 8 are supported"},
+      {R"({"lacuna_quantization": {"bits": 8, "group": 32}})",
+       "lacuna_quantization has the key 'group', which this version does not know"},
+      {R"({"lacuna_quantization": {"bits": 4, "group": 32, "zeros": true}})",
+       "lacuna_quantization has the key 'zeros', which this version does not know"},
   };
   for (const auto& [changes, message] : cases) {
     check_refused(config_with(changes), ErrorCode::InvalidInput, message);
@@ -329,6 +335,39 @@ TEST(ModelConfigTest, NamesTheAbsurdKeyAndItsValue) {
   };
   for (const auto& [changes, message] : cases) {
     check_refused(config_with(changes), ErrorCode::Corrupt, message);
+  }
+}
+
+TEST(ModelConfigTest, ReadsHowManyBitsAWeightHas) {
+  EXPECT_FALSE(accepted("{}").quantisation.has_value());
+  EXPECT_FALSE(accepted(R"({"lacuna_quantization": null})").quantisation.has_value());
+  const auto eight = accepted(R"({"lacuna_quantization": {"bits": 8}})").quantisation;
+  ASSERT_TRUE(eight.has_value());
+  EXPECT_EQ(eight->bits, 8);
+  const auto four = accepted(R"({"lacuna_quantization": {"bits": 4, "group": 64}})").quantisation;
+  ASSERT_TRUE(four.has_value());
+  EXPECT_EQ(four->bits, 4);
+  EXPECT_EQ(four->group, 64);
+}
+
+TEST(ModelConfigTest, RefusesAbsurdQuantisation) {
+  const struct {
+    const char* value;
+    const char* message;
+  } cases[] = {
+      {"8", "lacuna_quantization is 8; it must be an object"},
+      {"{}", "the key lacuna_quantization.bits is missing"},
+      {R"({"bits": 4})", "the key lacuna_quantization.group is missing"},
+      {R"({"bits": -8})", "lacuna_quantization.bits is -8; it must be an integer from 1 to 64"},
+      {R"({"bits": "8"})", "lacuna_quantization.bits is '8'; it must be an integer from 1 to 64"},
+      {R"({"bits": 4, "group": 0})",
+       "lacuna_quantization.group is 0; it must be an integer from 8 to 1024"},
+      {R"({"bits": 4, "group": 4294967328})",
+       "lacuna_quantization.group is 4294967328; it must be an integer from 8 to 1024"},
+  };
+  for (const auto& [value, message] : cases) {
+    check_refused(config_with(std::string(R"({"lacuna_quantization": )") + value + "}"),
+                  ErrorCode::Corrupt, message);
   }
 }
 
