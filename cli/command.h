@@ -21,5 +21,7 @@ Command add_debug(CLI::App& root);
 Command add_model(CLI::App& root);
 Command add_doctor(CLI::App& root);
 Command add_bench(CLI::App& root);
+Command add_eval(CLI::App& root);
+Command add_analyze(CLI::App& root);
 
 }  // namespace lacuna::cli

@@ -57,21 +57,6 @@ std::string problem_of(const FillOptions& options) {
   return sampling ? "" : sampling.error().message;
 }
 
-engine::InfillOptions infill_options(const FillOptions& options) {
-  engine::InfillOptions infill;
-  // problem_of() has refused what this would refuse.
-  infill.sampling = *with_flags({}, options.sampling, options.common.seed);
-  infill.steps_per_token = options.sampling.steps ? 0 : 1;
-  infill.default_hole_tokens = options.tokens;
-  infill.max_canvas = options.context;
-  infill.exact = options.common.exact;
-  infill.refresh = options.sampling.refresh;
-  infill.length = *engine::parse_length_mode(options.length);
-  infill.max_hole_tokens = options.max_tokens;
-  infill.single_line = options.single_line;
-  return infill;
-}
-
 // Names the first hole that could not be finished.
 Result<void> check_finished(std::string_view text, std::span<const engine::Hole> holes,
                             std::span<const engine::HoleFill> fills) {
@@ -152,6 +137,20 @@ Result<std::vector<engine::Hole>> holes_of(std::string_view text, const FillOpti
   }
   if (const auto ok = engine::check_and_sort(text, holes); !ok) return ok.error();
   return holes;
+}
+
+engine::InfillOptions infill_options(const FillOptions& options) {
+  engine::InfillOptions infill;
+  infill.sampling = *with_flags({}, options.sampling, options.common.seed);
+  infill.steps_per_token = options.sampling.steps ? 0 : 1;
+  infill.default_hole_tokens = options.tokens;
+  infill.max_canvas = options.context;
+  infill.exact = options.common.exact;
+  infill.refresh = options.sampling.refresh;
+  infill.length = *engine::parse_length_mode(options.length);
+  infill.max_hole_tokens = options.max_tokens;
+  infill.single_line = options.single_line;
+  return infill;
 }
 
 int run_fill(const FillOptions& options) {

@@ -8,6 +8,7 @@
 
 #include "cli/common_options.h"
 #include "engine/hole.h"
+#include "engine/infill.h"
 #include "engine/language.h"
 
 namespace lacuna::cli {
@@ -34,6 +35,9 @@ struct FillOptions {
 // The holes that the options name in a text, or its markers when they name none; checked and
 // sorted. InvalidInput when there is none.
 Result<std::vector<engine::Hole>> holes_of(std::string_view text, const FillOptions& options);
+
+// What the options mean to the engine. They must be ones that `lacuna fill` accepts.
+engine::InfillOptions infill_options(const FillOptions& options);
 
 int run_fill(const FillOptions& options);
 

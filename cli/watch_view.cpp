@@ -105,6 +105,8 @@ std::vector<std::string> crop(std::vector<Row> rows, std::size_t max_rows, const
   return shown;
 }
 
+int bar_width(const Viewport& viewport) { return std::clamp(viewport.width / 4, 4, 24); }
+
 int tokens_done(const ProgressState& progress) {
   return progress.masks_total - progress.masks_left;
 }
@@ -140,21 +142,20 @@ std::vector<std::string> draw_watch(const WatchState& state, const Viewport& vie
   return shown;
 }
 
-std::string draw_bar(double share, int width, Colours colours) {
-  const int filled = std::clamp(static_cast<int>(share * width), 0, width);
-  std::string bar = start_of({Style::Kind::Sure, kSureLevels - 1}, colours);
-  for (int i = 0; i < filled; ++i) bar += "\u2501";
-  bar += start_of({Style::Kind::Faint, 0}, colours);
-  for (int i = filled; i < width; ++i) bar += "\u2500";
-  return bar + start_of({}, colours);
+std::string draw_bar(int done, int total, const Viewport& viewport) {
+  const int bar = bar_width(viewport);
+  const auto filled =
+      std::clamp(static_cast<int>(std::int64_t{bar} * done / std::max(1, total)), 0, bar);
+  std::string line = start_of({Style::Kind::Sure, kSureLevels - 1}, viewport.colours);
+  for (int i = 0; i < filled; ++i) line += "\u2501";
+  line += start_of({Style::Kind::Faint, 0}, viewport.colours);
+  for (int i = filled; i < bar; ++i) line += "\u2500";
+  return line + start_of({}, viewport.colours);
 }
 
 std::string draw_progress(const ProgressState& progress, const Viewport& viewport) {
-  const int bar = std::clamp(viewport.width / 4, 4, 24);
-  const double share =
-      static_cast<double>(tokens_done(progress)) / std::max(1, progress.masks_total);
-  std::string line = draw_bar(share, bar, viewport.colours);
-
+  const int bar = bar_width(viewport);
+  std::string line = draw_bar(tokens_done(progress), progress.masks_total, viewport);
   std::vector<std::string> parts = {
       steps_of(progress), std::to_string(progress.masks_left) + " tokens left", speed_of(progress)};
   if (progress.n_holes > 0) parts.push_back(holes_of(progress));

@@ -43,8 +43,8 @@ struct WatchState {
 // fit, those around the first mask that is left are shown.
 std::vector<std::string> draw_watch(const WatchState& state, const Viewport& viewport);
 
-// A bar of `width` cells of which a share in [0, 1] is filled.
-std::string draw_bar(double share, int width, Colours colours);
+// A bar of at most a quarter of the width.
+std::string draw_bar(int done, int total, const Viewport& viewport);
 
 // A bar, then steps, masks left and speed, as far as the width allows.
 std::string draw_progress(const ProgressState& progress, const Viewport& viewport);

@@ -23,10 +23,10 @@ struct StepEvent {
   std::span<const std::int32_t> canvas;  // after the step
   std::span<const Candidate> commits;    // in the order in which they were accepted
   // Positions that hold a mask again (p2, remdm). Their tokens were committed at earlier steps.
-  std::span<const std::int32_t> revoked;
+  std::span<const std::int32_t> revoked = {};
   // What then became of the canvas where holes change their length, in this order. Positions of
   // commits are those before it.
-  std::span<const CanvasSplice> edits;
+  std::span<const CanvasSplice> edits = {};
   // Of every position that was masked before the step, as the rule saw them: where a constraint
   // refused one, `commits` may hold another token.
   std::span<const Candidate> candidates;

@@ -185,6 +185,7 @@ class CanvasRun {
                                  .text = text_of(commit.token),
                                  .probability = commit.probability});
     }
+    if (request_.on_denoise) request_.on_denoise(canvas_.holes, event);
     for (const CanvasSplice& splice : event.edits) apply(splice);
     if (request_.on_step) report(event);
   }

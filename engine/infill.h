@@ -15,6 +15,8 @@
 
 namespace lacuna::engine {
 
+struct CanvasHole;
+
 // Who decides how long a fill becomes.
 enum class LengthMode : std::uint8_t {
   Fixed,    // the canvas has as many masks as asked for; the model may leave some empty
@@ -69,6 +71,8 @@ struct InfillRequest {
   InfillOptions options;
   Constraint* constraint = nullptr;
   std::function<void(const InfillProgress&)> on_step;
+  // The step as the denoiser reports it, with the holes as they were before its edits: for analysis.
+  std::function<void(std::span<const CanvasHole>, const StepEvent&)> on_denoise;
   std::stop_token stop;
 };
 

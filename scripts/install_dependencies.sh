@@ -7,6 +7,7 @@ set -euo pipefail
 packages=(
   build-essential cmake ninja-build pkg-config ccache ca-certificates
   nlohmann-json3-dev libcli11-dev libsentencepiece-dev libpcre2-dev libutf8proc-dev
+  zlib1g-dev
 )
 if [ "${1:-}" = --tests ]; then
   packages+=(

@@ -101,7 +101,7 @@ class WrongUsage(LacunaTest):
         for arguments in (
             [], ["fill"], ["generate"], ["debug"], ["debug", "logits"], ["debug", "sample"],
             ["debug", "tokens"], ["model"], ["model", "list"], ["model", "show"], ["model", "path"],
-            ["doctor"], ["bench"],
+            ["doctor"], ["bench"], ["eval"], ["analyze"],
         ):
             with self.subTest(arguments=arguments):
                 result = self.run_ok(*arguments, "--help")

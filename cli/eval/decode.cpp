@@ -1,0 +1,95 @@
+#include "cli/eval/decode.h"
+
+#include <chrono>
+
+#include "cli/fill.h"
+#include "engine/generate.h"
+#include "engine/infill.h"
+
+namespace lacuna::cli {
+namespace {
+
+using Clock = std::chrono::steady_clock;
+
+Result<void> infill_case(const engine::Model& model, const engine::InfillOptions& options,
+                         const EvalCase& it, std::stop_token stop, engine::TraceRecorder* recorder,
+                         Sample& sample) {
+  const std::string text = it.prompt + *it.suffix;
+  engine::InfillRequest request;
+  request.text = text;
+  request.holes = {{.begin = it.prompt.size(), .end = it.prompt.size(), .tokens = {}, .hint = {}}};
+  if (const auto ok = engine::check_and_sort(text, request.holes); !ok) return ok.error();
+  const engine::Language* python = engine::language_named("python");
+  request.language = python->name;
+  request.line_comment = python->line_comment;
+  request.options = options;
+  request.stop = std::move(stop);
+  if (recorder != nullptr) {
+    request.on_denoise = [&](std::span<const engine::CanvasHole> holes,
+                             const engine::StepEvent& event) { recorder->step(holes, event); };
+  }
+  Result<engine::InfillResult> result = engine::infill(model, request);
+  if (!result) return result.error();
+  sample.completion = std::move(result->fills[0].text);
+  sample.committed = static_cast<int>(result->commits.size());
+  sample.forward_passes = result->forward_passes;
+  return {};
+}
+
+Result<void> continue_case(const engine::Model& model, const engine::InfillOptions& options,
+                           const EvalCase& it, std::stop_token stop,
+                           engine::TraceRecorder* recorder, Sample& sample) {
+  auto prompt = engine::encode_prompt(model, it.prompt, std::nullopt);
+  if (!prompt) return prompt.error();
+  engine::GenerateRequest request;
+  request.prompt = std::move(*prompt);
+  request.max_new_tokens = sample.canvas_tokens;
+  request.sampling = options.sampling;
+  if (options.steps_per_token > 0) request.sampling.steps = sample.canvas_tokens;
+  request.exact = options.exact;
+  request.refresh = options.refresh;
+  request.stop = std::move(stop);
+  const engine::CanvasHole hole = {.hole_idx = 0,
+                                   .begin = static_cast<int>(request.prompt.size()),
+                                   .length = sample.canvas_tokens};
+  request.on_step = [&](const engine::StepEvent& event) {
+    sample.committed += static_cast<int>(event.commits.size());
+    if (recorder != nullptr) recorder->step({&hole, 1}, event);
+  };
+  Result<engine::GenerateResult> result = engine::generate(model, request);
+  if (!result) return result.error();
+  sample.completion = std::move(result->text);
+  sample.forward_passes = result->forward_passes;
+  return {};
+}
+
+}  // namespace
+
+Result<Sample> decode(const engine::Model& model, const DecodeOptions& options, EvalTask task,
+                      const EvalCase& it, int length, engine::LengthMode mode, std::uint64_t seed,
+                      std::stop_token stop, engine::TraceRecorder* recorder) {
+  FillOptions fill;
+  fill.common = options.common;
+  fill.common.seed = seed;
+  fill.sampling = options.sampling;
+  fill.tokens = length;
+  fill.length = engine::name_of(mode);
+  const engine::InfillOptions infill = infill_options(fill);
+  Sample sample;
+  sample.canvas_tokens = length;
+  const Clock::time_point begin = Clock::now();
+  const Result<void> done =
+      it.suffix ? infill_case(model, infill, it, std::move(stop), recorder, sample)
+                : continue_case(model, infill, it, std::move(stop), recorder, sample);
+  sample.seconds = std::chrono::duration<double>(Clock::now() - begin).count();
+  if (!done && done.error().code != ErrorCode::InvalidInput) return done.error();
+  if (!done) sample.error = done.error().message;
+  sample.completion = cut(task, std::move(sample.completion));
+  const engine::Tokenizer& tokenizer = *model.tokenizer();
+  sample.tokens = static_cast<int>(tokenizer.encode(sample.completion).size());
+  sample.length_error = sample.tokens - static_cast<int>(tokenizer.encode(it.reference).size());
+  sample.exact = sample.error.empty() && sample.completion == it.reference;
+  return sample;
+}
+
+}  // namespace lacuna::cli
