@@ -67,13 +67,14 @@ class Progress {
     constexpr auto kPause = std::chrono::milliseconds(50);
     if (!terminal_.can_draw() || Clock::now() - drawn_ < kPause) return;
     drawn_ = Clock::now();
+    constexpr int kMostOfBar = 24;
     const Viewport viewport = terminal_.viewport();
-    const double share = static_cast<double>(progress.done) /
-                         static_cast<double>(std::max<std::int64_t>(1, progress.total));
-    const std::string text = "  " + fixed(100 * share, 0) + " %  " + std::string(progress.tensor);
-    constexpr int kParts = 1000;
-    screen_.show({draw_bar(static_cast<int>(kParts * share), kParts, viewport) +
-                  fit_width(text, viewport.width * 3 / 4)});
+    const auto percent_done =
+        static_cast<int>(100 * progress.done / std::max<std::int64_t>(1, progress.total));
+    const std::string text =
+        "  " + std::to_string(percent_done) + " %  " + std::string(progress.tensor);
+    screen_.show({draw_bar(percent_done, 100, viewport) +
+                  fit_width(text, std::max(0, viewport.width - kMostOfBar))});
   }
 
  private:
