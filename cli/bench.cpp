@@ -6,6 +6,7 @@
 
 #include <nlohmann/json.hpp>
 
+#include "cli/bench_decode.h"
 #include "cli/bench_measure.h"
 #include "cli/command.h"
 #include "cli/exit.h"
@@ -246,7 +247,11 @@ Command add_bench(CLI::App& root) {
   app->add_option("--model", options->common.model, "A model by name or folder (default: embedded)")
       ->type_name("DIR")
       ->excludes(random);
-  return {app, [options] { return run_bench(*options); }};
+  const auto decode_options = std::make_shared<BenchDecodeOptions>();
+  const CLI::App* decode = add_bench_decode(*app, decode_options);
+  return {app, [options, decode_options, decode] {
+            return decode->parsed() ? run_bench_decode(*decode_options) : run_bench(*options);
+          }};
 }
 
 }  // namespace lacuna::cli

@@ -160,6 +160,13 @@ Result<engine::SamplingOptions> with_flags(engine::SamplingOptions defaults,
   if (flags.top_k) options.top_k = flags.top_k;
   options.alg_temp = flags.alg_temp.value_or(options.alg_temp);
   options.eps = flags.eps.value_or(options.eps);
+  if (flags.threshold || flags.factor || flags.entropy_budget || flags.tokens_per_step) {
+    // One of these rules takes the place of another one among the defaults.
+    options.threshold.reset();
+    options.factor.reset();
+    options.entropy_budget.reset();
+    options.tokens_per_step.reset();
+  }
   if (flags.threshold) options.threshold = flags.threshold;
   if (flags.revoke) options.revoke = flags.revoke;
   if (flags.factor) options.factor = flags.factor;

@@ -48,8 +48,11 @@ struct SamplingFlags {
   std::optional<int> tokens_per_step;
   std::optional<int> block_length;
   std::optional<int> verify;
-  int refresh = 8;
+  std::optional<int> refresh;
 };
+
+// Of the block cache, where nothing else is said.
+inline constexpr int kDefaultRefresh = 8;
 
 // What the help texts give as defaults.
 struct SamplingHelp {

@@ -15,6 +15,7 @@
 #include "cli/source_text.h"
 #include "cli/standard_io.h"
 #include "engine/infill.h"
+#include "engine/profile.h"
 #include "support/file.h"
 
 namespace lacuna::cli {
@@ -53,7 +54,13 @@ std::string problem_of(const FillOptions& options) {
     for (const engine::Language& it : engine::languages()) known += " " + std::string(it.name);
     return "there is no language '" + options.language + "'; there are:" + known;
   }
-  const auto sampling = with_flags({}, options.sampling, 0);
+  engine::InfillOptions defaults;
+  if (!options.profile.empty()) {
+    const auto profile = engine::profile_named(options.profile);
+    if (!profile) return profile.error().message;
+    engine::apply(*profile, defaults);
+  }
+  const auto sampling = with_flags(defaults.sampling, options.sampling, 0);
   return sampling ? "" : sampling.error().message;
 }
 
@@ -141,12 +148,14 @@ Result<std::vector<engine::Hole>> holes_of(std::string_view text, const FillOpti
 
 engine::InfillOptions infill_options(const FillOptions& options) {
   engine::InfillOptions infill;
-  infill.sampling = *with_flags({}, options.sampling, options.common.seed);
+  infill.refresh = kDefaultRefresh;
+  if (!options.profile.empty()) engine::apply(*engine::profile_named(options.profile), infill);
+  infill.sampling = *with_flags(infill.sampling, options.sampling, options.common.seed);
   infill.steps_per_token = options.sampling.steps ? 0 : 1;
   infill.default_hole_tokens = options.tokens;
   infill.max_canvas = options.context;
-  infill.exact = options.common.exact;
-  infill.refresh = options.sampling.refresh;
+  infill.exact = infill.exact || options.common.exact;
+  infill.refresh = options.sampling.refresh.value_or(infill.refresh);
   infill.length = *engine::parse_length_mode(options.length);
   infill.max_hole_tokens = options.max_tokens;
   infill.single_line = options.single_line;
@@ -220,6 +229,14 @@ Command add_fill(CLI::App& root) {
                   "(default 16)")
       ->type_name("N")
       ->check(whole_number(1, kMaxHoleTokens));
+  app->add_option("--profile", options->profile,
+                  "fast, balanced, quality or exact: how many tokens a pass fixes and how often "
+                  "the context is computed anew; single options go before it")
+      ->type_name("NAME")
+      ->check([](const std::string& name) {
+        const auto profile = engine::profile_named(name);
+        return profile ? std::string() : profile.error().message;
+      });
   app->add_option("--length", options->length,
                   "Who decides how long holes without a length become: fixed (--tokens), probe "
                   "(the length at which the model is surest), or elastic (the model, while it "
@@ -249,7 +266,11 @@ Command add_fill(CLI::App& root) {
   add_seed_option(*app, options->common);
   add_sampling_options(*app, options->sampling, options->common,
                        {.steps = "one for each token", .alg = "entropy"});
-  return {app, [options] { return run_fill(*options); }};
+  return {app, [options] {
+            // The model is loaded for it, too.
+            if (options->profile == "exact") options->common.exact = true;
+            return run_fill(*options);
+          }};
 }
 
 }  // namespace lacuna::cli

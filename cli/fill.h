@@ -21,6 +21,7 @@ struct FillOptions {
   std::vector<std::string> at;     // LINE:COL
   std::vector<std::string> spans;  // LINE:COL-LINE:COL
   int tokens = kDefaultHoleTokens;
+  std::string profile;           // empty, or passed engine::profile_named()
   std::string length = "fixed";  // passed engine::parse_length_mode()
   int max_tokens = 64;
   bool single_line = false;

@@ -157,7 +157,7 @@ Result<engine::GenerateRequest> request_for(const GenerateOptions& options,
   request.max_new_tokens = options.max_new_tokens.value_or(
       model.model.generation().max_new_tokens.value_or(kDefaultNewTokens));
   request.exact = options.common.exact;
-  request.refresh = options.sampling.refresh;
+  request.refresh = options.sampling.refresh.value_or(kDefaultRefresh);
   std::optional<engine::ChatOptions> format;
   if (chat) format.emplace();
   if (chat && options.system) format->system = *options.system;

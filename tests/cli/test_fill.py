@@ -47,6 +47,19 @@ class LengthsOfHoles(LacunaTest):
         self.assertLessEqual(verified["totals"]["forward_passes"],
                              plain["totals"]["forward_passes"])
 
+    def test_profiles(self):
+        passes = [self.report("--tokens", 24, "--profile", name)["totals"]["forward_passes"]
+                  for name in ("fast", "balanced", "quality", "exact")]
+        self.assertLessEqual(passes[0], passes[1])
+        self.assertLessEqual(passes[1], passes[2])
+        self.assertEqual(passes[2:], [24, 24])
+        options = self.report("--profile", "fast", "--threshold", 0.5, "--refresh", 3)["options"]
+        self.assertEqual(options["refresh"], 3)
+        self.assertEqual(options["threshold"], 0.5)
+        self.assertIsNone(options["entropy_budget"])
+        path = self.write("a.py", MARKER)
+        self.run_failing("fill", path, "--profile", "best", code=2, says="there is no profile")
+
     def test_options_that_do_not_go_together(self):
         path = self.write("a.py", MARKER)
         self.run_failing("fill", path, "--threshold", 0.5, "--factor", 1, code=2, says="only one of")

@@ -88,6 +88,48 @@ class Bench(LacunaTest):
         text = self.run_ok("bench", *options).stdout.decode()
         self.assertRegex(text, r"(?m)^full pass, 16 tokens +[\d.]+ +[\d.]+ +[\d.]+ GFLOP/s$")
 
+    def test_decode_compares_each_way_with_the_first(self):
+        tasks = [
+            {"task_id": f"T/{i}", "prompt": "def double(x):\n", "suffix": "",
+             "canonical_solution": f"    return {i} * x\n", "test": "", "entry_point": "double"}
+            for i in range(2, 5)
+        ]
+        path = self.write("tasks.jsonl", "".join(json.dumps(t) + "\n" for t in tasks).encode())
+        report = json.loads(self.run_ok("bench", "decode", path, "--limit", 2, "--json").stdout)
+        self.assertEqual(report["cases"], 2)
+        rows = {row["setting"]: row for row in report["settings"]}
+        first = report["settings"][0]
+        self.assertEqual(first["same_as_first"], 1)
+        self.assertEqual(rows["cache, refresh 8, verify 4"]["same_as_first"],
+                         rows["cache, refresh 8"]["same_as_first"])
+        self.assertLess(rows["8 tokens a pass"]["passes_per_fill"], first["passes_per_fill"])
+        self.assertIn("tokens/pass", self.run_ok("bench", "decode", path, "--limit", 1).stdout.decode())
+        self.run_failing("bench", "decode", self.folder / "none.jsonl", says="none.jsonl")
+
+
+class Calibrate(LacunaTest):
+    def test_keeps_what_it_measured_beside_the_model(self):
+        model = self.folder / "model"
+        shutil.copytree(ROOT / "models" / "lacuna-small", model)
+        file = model / "length_calibration.json"
+        file.write_bytes(b"nonsense")
+        source = self.write("a.py", b"for i in range(10):\n    total = total + i * 2\nprint(total)\n" * 8)
+        wrong = self.run_failing("fill", self.write("b.py", "x = \u27e6?\u27e7\n".encode()), "--model",
+                                 model, "--length", "probe", says="lacuna model calibrate")
+        self.assertIsNotNone(wrong)
+        command = ("model", "calibrate", source, "--model", model, "--samples", 12, "--json")
+        report = json.loads(self.run_ok(*command).stdout)
+        self.assertEqual(report["holes"], 12)
+        self.assertEqual(json.loads(file.read_bytes()), report["calibration"])
+        self.assertEqual(json.loads(self.run_ok(*command).stdout), report, "the same seed")
+        self.run_ok("fill", self.folder / "b.py", "--model", model, "--length", "probe")
+
+    def test_needs_something_to_measure(self):
+        model = self.folder / "model"
+        shutil.copytree(ROOT / "models" / "lacuna-small", model)
+        self.run_failing("model", "calibrate", self.write("empty.py", b"\n\n"), "--model", model,
+                         says="at least 20 are needed")
+
 
 if __name__ == "__main__":
     unittest.main()

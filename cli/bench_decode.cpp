@@ -1,0 +1,219 @@
+#include "cli/bench_decode.h"
+
+#include <CLI/CLI.hpp>
+#include <algorithm>
+#include <chrono>
+
+#include <nlohmann/json.hpp>
+
+#include "cli/count_bar.h"
+#include "cli/eval/cases.h"
+#include "cli/exit.h"
+#include "cli/format.h"
+#include "cli/load_model.h"
+#include "cli/option_checks.h"
+#include "cli/standard_io.h"
+#include "engine/infill.h"
+#include "engine/language.h"
+
+namespace lacuna::cli {
+namespace {
+
+using Clock = std::chrono::steady_clock;
+using Json = nlohmann::ordered_json;
+
+struct Setting {
+  std::string name;
+  engine::InfillOptions options;
+};
+
+engine::InfillOptions one_by_one(int refresh) {
+  engine::InfillOptions options;
+  options.sampling.tokens_per_step = 1;
+  options.refresh = refresh;
+  return options;
+}
+
+// Each in turn departs from the first in one thing: how often the context is computed anew, and
+// how many tokens a pass commits.
+std::vector<Setting> settings() {
+  std::vector<Setting> all;
+  const auto add = [&all](std::string name, int refresh, auto change) {
+    Setting setting{std::move(name), one_by_one(refresh)};
+    change(setting.options);
+    all.push_back(std::move(setting));
+  };
+  const auto nothing = [](engine::InfillOptions&) {};
+  add("one token a pass, no cache", 1, nothing);
+  for (const int refresh : {2, 4, 8, 16, 1000}) {
+    add("cache, refresh " + std::to_string(refresh), refresh, nothing);
+  }
+  add("cache, refresh 8, verify 4", 8,
+      [](engine::InfillOptions& options) { options.sampling.verify = 4; });
+  const auto parallel = [&](const std::string& name, auto change) {
+    add(name, 8, [&](engine::InfillOptions& options) {
+      options.sampling.tokens_per_step.reset();
+      change(options.sampling);
+    });
+  };
+  using engine::SamplingOptions;
+  for (const int n : {2, 4, 8}) {
+    parallel(std::to_string(n) + " tokens a pass",
+             [n](SamplingOptions& sampling) { sampling.tokens_per_step = n; });
+  }
+  for (const float threshold : {0.95F, 0.9F, 0.7F, 0.5F}) {
+    parallel("threshold " + fixed(threshold, 2),
+             [threshold](SamplingOptions& sampling) { sampling.threshold = threshold; });
+  }
+  for (const float factor : {0.5F, 1.0F, 2.0F}) {
+    parallel("factor " + fixed(factor, 1),
+             [factor](SamplingOptions& sampling) { sampling.factor = factor; });
+  }
+  for (const float budget : {0.1F, 0.3F, 1.0F, 3.0F}) {
+    parallel("entropy budget " + fixed(budget, 1),
+             [budget](SamplingOptions& sampling) { sampling.entropy_budget = budget; });
+  }
+  parallel("threshold 0.60, revoke 0.90", [](SamplingOptions& sampling) {
+    sampling.threshold = 0.6F;
+    sampling.revoke = 0.9F;
+  });
+  return all;
+}
+
+struct Outcome {
+  std::vector<std::string> fills;  // one for each case
+  int passes = 0;
+  int tokens = 0;
+  std::vector<double> seconds;
+};
+
+struct Hole {
+  std::string text;
+  std::size_t at;
+  int tokens;  // of the reference
+};
+
+Result<void> fill(const engine::Model& model, const engine::InfillOptions& options,
+                  const Hole& hole, Outcome& outcome) {
+  engine::InfillRequest request;
+  request.text = hole.text;
+  request.holes = {{.begin = hole.at, .end = hole.at, .tokens = hole.tokens, .hint = {}}};
+  request.language = "python";
+  request.line_comment = "#";
+  request.options = options;
+  const Clock::time_point begin = Clock::now();
+  Result<engine::InfillResult> result = engine::infill(model, request);
+  if (!result) return result.error();
+  outcome.seconds.push_back(std::chrono::duration<double>(Clock::now() - begin).count());
+  outcome.passes += result->forward_passes;
+  outcome.tokens += result->fills[0].canvas_tokens;
+  outcome.fills.push_back(std::move(result->fills[0].text));
+  return {};
+}
+
+double median(std::vector<double> values) {
+  if (values.empty()) return 0;
+  const auto middle = values.begin() + static_cast<std::ptrdiff_t>(values.size() / 2);
+  std::nth_element(values.begin(), middle, values.end());
+  return *middle;
+}
+
+double share_equal(std::span<const std::string> a, std::span<const std::string> b) {
+  int equal = 0;
+  for (std::size_t i = 0; i < a.size(); ++i) equal += a[i] == b[i] ? 1 : 0;
+  return a.empty() ? 0 : static_cast<double>(equal) / static_cast<double>(a.size());
+}
+
+Json row_of(const std::string& name, const Outcome& outcome, const Outcome& first,
+            std::span<const std::string> references) {
+  const auto cases = static_cast<double>(outcome.fills.size());
+  return {{"setting", name},
+          {"passes_per_fill", outcome.passes / cases},
+          {"tokens_per_pass", static_cast<double>(outcome.tokens) / std::max(1, outcome.passes)},
+          {"median_ms", median(outcome.seconds) * 1000},
+          {"same_as_first", share_equal(outcome.fills, first.fills)},
+          {"exact", share_equal(outcome.fills, references)}};
+}
+
+std::string percent(const Json& share) { return fixed(100 * share.get<double>(), 1) + " %"; }
+
+std::string as_text(const Json& result) {
+  std::string text = result["model"].get<std::string>() + ", " + result["numbers"].get<std::string>() +
+                     ", " + result["threads"].dump() + " threads, " + result["cases"].dump() +
+                     " holes\n\n" + pad_right("", 30) + pad_left("passes", 10) +
+                     pad_left("tokens/pass", 13) + pad_left("ms p50", 10) + pad_left("same", 10) +
+                     pad_left("exact", 10) + "\n";
+  for (const Json& row : result["settings"]) {
+    text += pad_right(row["setting"].get<std::string>(), 30) +
+            pad_left(fixed(row["passes_per_fill"].get<double>(), 2), 10) +
+            pad_left(fixed(row["tokens_per_pass"].get<double>(), 2), 13) +
+            pad_left(fixed(row["median_ms"].get<double>(), 1), 10) +
+            pad_left(percent(row["same_as_first"]), 10) + pad_left(percent(row["exact"]), 10) +
+            "\n";
+  }
+  return text;
+}
+
+}  // namespace
+
+int run_bench_decode(const BenchDecodeOptions& options) {
+  Result<std::vector<EvalCase>> cases = read_cases(EvalTask::Infilling, options.files);
+  if (!cases) return report(cases.error());
+  Terminal terminal(2);
+  const Result<LoadedModel> model = load_model(options.common, true, &terminal);
+  if (!model) return report(model.error());
+  std::vector<Hole> holes;
+  std::vector<std::string> references;
+  for (const std::size_t i : sample_of(cases->size(), static_cast<std::size_t>(options.limit))) {
+    const EvalCase& it = (*cases)[i];
+    const auto tokens = model->model.tokenizer()->encode(it.reference).size();
+    holes.push_back({it.prompt + *it.suffix, it.prompt.size(),
+                     std::max(1, static_cast<int>(tokens))});
+    references.push_back(it.reference);
+  }
+  std::vector<Setting> all = settings();
+  std::vector<Outcome> outcomes(all.size());
+  {
+    CountBar bar(terminal, "filling", static_cast<int>(holes.size()));
+    // All settings of a hole after each other: what else the machine does disturbs them alike.
+    for (std::size_t h = 0; h < holes.size(); ++h) {
+      for (std::size_t s = 0; s < all.size(); ++s) {
+        all[s].options.max_canvas = options.context;
+        const Result<void> filled = fill(model->model, all[s].options, holes[h], outcomes[s]);
+        if (!filled) return report(filled.error());
+      }
+      bar.show(static_cast<int>(h) + 1);
+    }
+  }
+  Json rows = Json::array();
+  for (std::size_t s = 0; s < all.size(); ++s) {
+    rows.push_back(row_of(all[s].name, outcomes[s], outcomes[0], references));
+  }
+  const Json result = {{"model", model->place.name},
+                       {"numbers", describe(model->numbers)},
+                       {"threads", model->context->pool().threads()},
+                       {"cases", holes.size()},
+                       {"settings", std::move(rows)}};
+  const Result<void> printed =
+      write_output(options.common.json ? result.dump(2) + "\n" : as_text(result));
+  return printed ? kDone : report(printed.error());
+}
+
+CLI::App* add_bench_decode(CLI::App& bench, const std::shared_ptr<BenchDecodeOptions>& options) {
+  CLI::App* app = bench.add_subcommand(
+      "decode", "Passes, time and changes of each way to decode, over the holes of a benchmark, "
+                "each with the length of its reference");
+  app->add_option("FILE", options->files, "HumanEval-Infilling, .jsonl or .jsonl.gz")->required();
+  app->add_option("--limit", options->limit, "Holes, chosen at random but always the same (default 50)")
+      ->type_name("N")
+      ->check(whole_number(1, 1 << 20));
+  app->add_option("--context", options->context, "Tokens of text and hole, as in lacuna fill")
+      ->type_name("N")
+      ->check(whole_number(16, 1 << 20));
+  add_json_option(*app, options->common, "Print JSON");
+  add_model_option(*app, options->common);
+  add_device_options(*app, options->common);
+  return app;
+}
+
+}  // namespace lacuna::cli
