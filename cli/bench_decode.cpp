@@ -138,11 +138,11 @@ Json row_of(const std::string& name, const Outcome& outcome, const Outcome& firs
 std::string percent(const Json& share) { return fixed(100 * share.get<double>(), 1) + " %"; }
 
 std::string as_text(const Json& result) {
-  std::string text = result["model"].get<std::string>() + ", " + result["numbers"].get<std::string>() +
-                     ", " + result["threads"].dump() + " threads, " + result["cases"].dump() +
-                     " holes\n\n" + pad_right("", 30) + pad_left("passes", 10) +
-                     pad_left("tokens/pass", 13) + pad_left("ms p50", 10) + pad_left("same", 10) +
-                     pad_left("exact", 10) + "\n";
+  std::string text = result["model"].get<std::string>() + ", " +
+                     result["numbers"].get<std::string>() + ", " + result["threads"].dump() +
+                     " threads, " + result["cases"].dump() + " holes\n\n" + pad_right("", 30) +
+                     pad_left("passes", 10) + pad_left("tokens/pass", 13) + pad_left("ms p50", 10) +
+                     pad_left("same", 10) + pad_left("exact", 10) + "\n";
   for (const Json& row : result["settings"]) {
     text += pad_right(row["setting"].get<std::string>(), 30) +
             pad_left(fixed(row["passes_per_fill"].get<double>(), 2), 10) +
@@ -167,8 +167,8 @@ int run_bench_decode(const BenchDecodeOptions& options) {
   for (const std::size_t i : sample_of(cases->size(), static_cast<std::size_t>(options.limit))) {
     const EvalCase& it = (*cases)[i];
     const auto tokens = model->model.tokenizer()->encode(it.reference).size();
-    holes.push_back({it.prompt + *it.suffix, it.prompt.size(),
-                     std::max(1, static_cast<int>(tokens))});
+    holes.push_back(
+        {it.prompt + *it.suffix, it.prompt.size(), std::max(1, static_cast<int>(tokens))});
     references.push_back(it.reference);
   }
   std::vector<Setting> all = settings();
@@ -201,10 +201,12 @@ int run_bench_decode(const BenchDecodeOptions& options) {
 
 CLI::App* add_bench_decode(CLI::App& bench, const std::shared_ptr<BenchDecodeOptions>& options) {
   CLI::App* app = bench.add_subcommand(
-      "decode", "Passes, time and changes of each way to decode, over the holes of a benchmark, "
-                "each with the length of its reference");
+      "decode",
+      "Passes, time and changes of each way to decode, over the holes of a benchmark, "
+      "each with the length of its reference");
   app->add_option("FILE", options->files, "HumanEval-Infilling, .jsonl or .jsonl.gz")->required();
-  app->add_option("--limit", options->limit, "Holes, chosen at random but always the same (default 50)")
+  app->add_option("--limit", options->limit,
+                  "Holes, chosen at random but always the same (default 50)")
       ->type_name("N")
       ->check(whole_number(1, 1 << 20));
   app->add_option("--context", options->context, "Tokens of text and hole, as in lacuna fill")

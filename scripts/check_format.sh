@@ -6,6 +6,6 @@ cd "$(dirname "$0")/.."
 
 mode=(--dry-run --Werror)
 [ "${1:-}" = --fix ] && mode=(-i)
-git ls-files '*.h' '*.cpp' '*.cu' '*.cuh' | grep -v '^examples/' |
+git ls-files --cached --others --exclude-standard '*.h' '*.cpp' '*.cu' '*.cuh' | grep -v '^examples/' |
   xargs clang-format-19 "${mode[@]}"
 echo "format ok"
