@@ -70,6 +70,7 @@ Result<std::vector<engine::LengthSample>> measure(const engine::Model& model, co
   if (!canvas) return canvas.error();
   const std::vector<double> confidence = engine::length_confidence(model, *canvas, 0, kLengths);
   std::vector<engine::LengthSample> samples;
+  samples.reserve(confidence.size());
   for (std::size_t i = 0; i < confidence.size(); ++i) {
     samples.push_back(
         {.length = kLengths[i], .true_length = place.tokens, .confidence = confidence[i]});

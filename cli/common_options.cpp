@@ -9,6 +9,8 @@
 namespace lacuna::cli {
 namespace {
 
+constexpr const char* kSamplerGroup = "Sampler";
+
 constexpr int kMaxThreads = 1024;
 constexpr int kMaxSteps = 1000000;
 
@@ -20,6 +22,50 @@ std::string problem_of_device(const std::string& text) {
 std::string problem_of_algorithm(const std::string& text) {
   const Result<engine::Algorithm> algorithm = engine::parse_algorithm(text);
   return algorithm ? "" : algorithm.error().message;
+}
+
+// How many tokens a step fixes, where no schedule says it.
+void add_parallel_options(CLI::App& app, SamplingFlags& flags) {
+  app.add_option(
+         "--threshold", flags.threshold,
+         "Fix every token that is at least this sure, several in a step; --steps is then an "
+         "upper bound")
+      ->type_name("X")
+      ->group(kSamplerGroup)
+      ->check(finite_number());
+  app.add_option("--revoke", flags.revoke,
+                 "With --threshold: mask a fixed token again when the model, shown all the others, "
+                 "gives it less than X")
+      ->type_name("X")
+      ->group(kSamplerGroup)
+      ->check(finite_number());
+  app.add_option("--factor", flags.factor,
+                 "Fix as many tokens in a step as are sure together: the n-th while its "
+                 "probability is at least 1 - X / (n + 1)")
+      ->type_name("X")
+      ->group(kSamplerGroup)
+      ->check(finite_number());
+  app.add_option("--entropy-budget", flags.entropy_budget,
+                 "Fix tokens in a step as long as their entropies add up to at most X nats; needs "
+                 "--alg entropy")
+      ->type_name("X")
+      ->group(kSamplerGroup)
+      ->check(finite_number());
+  app.add_option("--tokens-per-step", flags.tokens_per_step,
+                 "Fix this many tokens in each step, instead of by a number of steps")
+      ->type_name("N")
+      ->group(kSamplerGroup)
+      ->check(whole_number(1, kMaxSteps));
+  app.add_option("--block-length", flags.block_length,
+                 "Finish the first N masks before the next N, and so on")
+      ->type_name("N")
+      ->group(kSamplerGroup)
+      ->check(whole_number(1, kMaxSteps));
+  app.add_option("--verify", flags.verify,
+                 "Try this many steps ahead in each pass; never changes the result")
+      ->type_name("N")
+      ->group(kSamplerGroup)
+      ->check(whole_number(0, 64));
 }
 
 }  // namespace
@@ -62,88 +108,48 @@ void add_json_option(CLI::App& app, CommonOptions& options, const std::string& w
 
 void add_sampling_options(CLI::App& app, SamplingFlags& flags, CommonOptions& options,
                           const SamplingHelp& help) {
-  const std::string group = "Sampler";
   app.add_option("--steps", flags.steps, "Denoising steps (default: " + help.steps + ")")
       ->type_name("N")
-      ->group(group)
+      ->group(kSamplerGroup)
       ->check(whole_number(1, kMaxSteps));
   app.add_option("--alg", flags.alg,
                  "Which tokens a step fixes: origin, maskgit_plus, topk_margin, entropy, "
                  "confidence_threshold, low_confidence, random, p2 or remdm (default: " +
                      help.alg + ")")
       ->type_name("NAME")
-      ->group(group)
+      ->group(kSamplerGroup)
       ->check(problem_of_algorithm);
   app.add_option("--temperature", flags.temperature,
                  "0 takes the most probable token; above 0 draws (default: 0)")
       ->type_name("X")
-      ->group(group)
+      ->group(kSamplerGroup)
       ->check(finite_number());
   app.add_option("--top-p", flags.top_p, "Draw from the most probable tokens up to this sum")
       ->type_name("X")
-      ->group(group)
+      ->group(kSamplerGroup)
       ->check(finite_number());
   app.add_option("--top-k", flags.top_k, "Draw from this many tokens")
       ->type_name("N")
-      ->group(group)
+      ->group(kSamplerGroup)
       ->check(whole_number(1, 1 << 30));
   app.add_option("--alg-temp", flags.alg_temp,
                  "Above 0: draw the positions to fix instead of taking the surest (default: 0)")
       ->type_name("X")
-      ->group(group)
+      ->group(kSamplerGroup)
       ->check(finite_number());
   app.add_option("--eps", flags.eps, "Last time of the schedule (default: 0.001)")
       ->type_name("X")
-      ->group(group)
+      ->group(kSamplerGroup)
       ->check(finite_number());
-  app.add_option(
-         "--threshold", flags.threshold,
-         "Fix every token that is at least this sure, several in a step; --steps is then an "
-         "upper bound")
-      ->type_name("X")
-      ->group(group)
-      ->check(finite_number());
-  app.add_option("--revoke", flags.revoke,
-                 "With --threshold: mask a fixed token again when the model, shown all the others, "
-                 "gives it less than X")
-      ->type_name("X")
-      ->group(group)
-      ->check(finite_number());
-  app.add_option("--factor", flags.factor,
-                 "Fix as many tokens in a step as are sure together: the n-th while its "
-                 "probability is at least 1 - X / (n + 1)")
-      ->type_name("X")
-      ->group(group)
-      ->check(finite_number());
-  app.add_option("--entropy-budget", flags.entropy_budget,
-                 "Fix tokens in a step as long as their entropies add up to at most X nats; needs "
-                 "--alg entropy")
-      ->type_name("X")
-      ->group(group)
-      ->check(finite_number());
-  app.add_option("--tokens-per-step", flags.tokens_per_step,
-                 "Fix this many tokens in each step, instead of by a number of steps")
-      ->type_name("N")
-      ->group(group)
-      ->check(whole_number(1, kMaxSteps));
-  app.add_option("--block-length", flags.block_length,
-                 "Finish the first N masks before the next N, and so on")
-      ->type_name("N")
-      ->group(group)
-      ->check(whole_number(1, kMaxSteps));
-  app.add_option("--verify", flags.verify,
-                 "Try this many steps ahead in each pass; never changes the result")
-      ->type_name("N")
-      ->group(group)
-      ->check(whole_number(0, 64));
+  add_parallel_options(app, flags);
   app.add_option("--refresh", flags.refresh,
                  "Recompute the context every N steps; 1 is exact (default: 8)")
       ->type_name("N")
-      ->group(group)
+      ->group(kSamplerGroup)
       ->check(whole_number(1, kMaxSteps));
   app.add_flag("--exact", options.exact,
                "The published sampler: a full float32 pass at every step, no token suppressed")
-      ->group(group);
+      ->group(kSamplerGroup);
 }
 
 Result<engine::SamplingOptions> with_flags(engine::SamplingOptions defaults,

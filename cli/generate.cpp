@@ -149,13 +149,23 @@ Result<engine::GenerateRequest> request_for(const GenerateOptions& options,
                                             const LoadedModel& model, const std::string& prompt,
                                             bool chat) {
   engine::GenerateRequest request;
-  const Result<engine::SamplingOptions> defaults = published_defaults(model.model.generation());
+  const engine::GenerationDefaults& own = model.model.generation();
+  Result<engine::SamplingOptions> defaults = published_defaults(own);
   if (!defaults) return defaults.error();
+  request.max_new_tokens =
+      options.max_new_tokens.value_or(own.max_new_tokens.value_or(kDefaultNewTokens));
+  if (model.model.config().architecture == engine::Architecture::Llada && !own.alg) {
+    // LLaDA's own loop, as its chat uses it: one token a step, in blocks.
+    constexpr int kLladaBlock = 32;
+    defaults->algorithm = engine::Algorithm::LowConfidence;
+    defaults->block_length = kLladaBlock;
+    if (!own.steps) defaults->steps = request.max_new_tokens;
+  }
   const auto sampling = with_flags(*defaults, options.sampling, options.common.seed);
   if (!sampling) return sampling.error();
   request.sampling = *sampling;
-  request.max_new_tokens = options.max_new_tokens.value_or(
-      model.model.generation().max_new_tokens.value_or(kDefaultNewTokens));
+  request.logits_eos_inf = options.logits_eos_inf;
+  request.confidence_eos_eot_inf = options.confidence_eos_eot_inf;
   request.exact = options.common.exact;
   request.refresh = options.sampling.refresh.value_or(kDefaultRefresh);
   std::optional<engine::ChatOptions> format;
@@ -232,6 +242,10 @@ Command add_generate(CLI::App& root) {
                   "Tokens to generate (default: generation_config.json, else 128)")
       ->type_name("N")
       ->check(whole_number(1, 1 << 20));
+  app->add_flag("--logits-eos-inf", options->logits_eos_inf,
+                "Never draw the token that ends a text (LLaDA)");
+  app->add_flag("--confidence-eos-eot-inf", options->confidence_eos_eot_inf,
+                "Fix tokens that end a text or a turn last (LLaDA)");
   app->add_flag("--watch", options->watch, "Show on standard error how the text denoises");
   add_json_option(*app, options->common,
                   "Print a report (text, tokens, steps) instead of the text");

@@ -14,6 +14,8 @@ struct GenerateOptions {
   std::optional<bool> chat;  // not set: when the model's files have a chat template
   std::optional<std::string> system;
   std::optional<int> max_new_tokens;
+  bool logits_eos_inf = false;  // as in engine::GenerateRequest
+  bool confidence_eos_eot_inf = false;
   bool watch = false;
   CommonOptions common;
   SamplingFlags sampling;

@@ -13,8 +13,9 @@ Result<std::vector<std::int32_t>> encode_prompt(const Model& model, std::string_
     return fail(ErrorCode::NotFound, "the model has no tokenizer; a text needs one");
   }
   if (chat) {
-    const std::vector<ChatMessage> messages = {{.role = "system", .content = chat->system},
-                                               {.role = "user", .content = std::string(text)}};
+    std::vector<ChatMessage> messages;
+    if (chat->system) messages.push_back({.role = "system", .content = *chat->system});
+    messages.push_back({.role = "user", .content = std::string(text)});
     return encode_chat(*model.tokenizer(), messages);
   }
   std::vector<std::int32_t> tokens;
@@ -26,6 +27,29 @@ Result<std::vector<std::int32_t>> encode_prompt(const Model& model, std::string_
   tokens.insert(tokens.end(), encoded.begin(), encoded.end());
   return tokens;
 }
+
+namespace {
+
+// All tokens when exact, else those that a text may hold, without the end of the text.
+std::vector<std::uint8_t> tokens_without_eos(const Model& model, bool exact) {
+  std::vector<std::uint8_t> allowed =
+      exact ? std::vector<std::uint8_t>(static_cast<std::size_t>(model.config().vocab_size), 1)
+            : model.generate_tokens();
+  if (const auto eos = model.config().eos_token) allowed[static_cast<std::size_t>(*eos)] = 0;
+  return allowed;
+}
+
+std::vector<std::int32_t> distrusted_tokens(const Model& model, const GenerateRequest& request) {
+  std::vector<std::int32_t> tokens;
+  const bool reaches_eos = !request.exact || request.sampling.temperature == 0;
+  if (model.config().eos_token && reaches_eos) tokens.push_back(*model.config().eos_token);
+  const auto eot =
+      model.tokenizer() == nullptr ? std::nullopt : model.tokenizer()->find("<|eot_id|>");
+  if (eot && *eot < model.config().vocab_size) tokens.push_back(*eot);
+  return tokens;
+}
+
+}  // namespace
 
 Result<GenerateResult> generate(const Model& model, const GenerateRequest& request) {
   const auto length = static_cast<long>(request.prompt.size()) + request.max_new_tokens;
@@ -45,6 +69,16 @@ Result<GenerateResult> generate(const Model& model, const GenerateRequest& reque
   denoising.canvas.resize(static_cast<std::size_t>(length), model.mask_token());
   denoising.sampling = request.sampling;
   if (!request.exact) denoising.allowed = model.generate_tokens();
+  std::vector<std::uint8_t> without_eos;  // these two live as long as `denoising`
+  std::vector<std::int32_t> distrusted;
+  if (request.logits_eos_inf) {
+    without_eos = tokens_without_eos(model, request.exact);
+    denoising.allowed = without_eos;
+  }
+  if (request.confidence_eos_eot_inf) {
+    distrusted = distrusted_tokens(model, request);
+    denoising.distrusted = distrusted;
+  }
   denoising.stop = request.stop;
 
   GenerateResult result;

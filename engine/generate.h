@@ -15,7 +15,7 @@
 namespace lacuna::engine {
 
 struct ChatOptions {
-  std::string system = "You are a helpful assistant.";
+  std::optional<std::string> system;  // none: what the model's frame has
 };
 
 // A prompt as tokens: in the model's chat format with `chat`, else the text itself, begun as our
@@ -29,9 +29,14 @@ struct GenerateRequest {
   SamplingOptions sampling;
   bool exact = false;  // as in InfillOptions
   int refresh = 8;     // of the block cache; not used when exact
+  // LLaDA's two ways against texts that end too early: the eos token cannot be drawn; or it and
+  // <|eot_id|> may be drawn but are committed last. At temperature > 0 the published code reaches
+  // only the latter with the second, and so do we when exact.
+  bool logits_eos_inf = false;
+  bool confidence_eos_eot_inf = false;
   bool output_history = false;
-  std::function<void(const StepEvent&)> on_step;
-  std::stop_token stop;
+  std::function<void(const StepEvent&)> on_step = {};
+  std::stop_token stop = {};
 };
 
 struct GenerateResult {

@@ -9,10 +9,11 @@ namespace {
 
 // Tokens that end a text in the chat formats of the supported models; eos and pad come from the
 // config.
-constexpr std::array<std::string_view, 3> kTextEnds = {"<|im_end|>", "<|dlm_pad|>",
-                                                       "<|endoftext|>"};
-// How models without mask_token_id in config.json spell their mask (Open-dCoder, Dream).
-constexpr std::array<std::string_view, 3> kMaskSpellings = {"<|mask|>", "<M>", "<mask>"};
+constexpr std::array<std::string_view, 4> kTextEnds = {"<|im_end|>", "<|dlm_pad|>", "<|endoftext|>",
+                                                       "<|eot_id|>"};
+// How models without mask_token_id in config.json spell their mask (Dream, LLaDA, Open-dCoder).
+constexpr std::array<std::string_view, 4> kMaskSpellings = {"<|mask|>", "<|mdm_mask|>", "<M>",
+                                                            "<mask>"};
 
 Result<std::int32_t> find_mask_token(const ModelConfig& config, const Tokenizer* tokenizer) {
   if (config.mask_token) return *config.mask_token;
@@ -24,7 +25,7 @@ Result<std::int32_t> find_mask_token(const ModelConfig& config, const Tokenizer*
   }
   return fail(ErrorCode::Corrupt,
               "the model has no mask token: config.json has no mask_token_id and the tokenizer "
-              "none of <|mask|>, <M>, <mask>; this is not a masked-diffusion model");
+              "none of <|mask|>, <|mdm_mask|>, <M>, <mask>; this is not a masked-diffusion model");
 }
 
 }  // namespace

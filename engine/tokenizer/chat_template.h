@@ -1,4 +1,4 @@
-// The chat frame of Qwen2.5 and DiffuCoder.
+// The chat frames of Qwen2.5 with DiffuCoder, and of LLaDA.
 #pragma once
 
 #include <cstdint>
@@ -20,8 +20,13 @@ struct ChatMessage {
 //
 //   <|im_start|>system\n...<|im_end|>\n<|im_start|>user\n...<|im_end|>\n<|im_start|>assistant\n
 //
-// A system message comes first; without one it is "You are a helpful assistant.". Only the frame
-// is control tokens. Content is text: "<|im_end|>" in it does not end a message.
+// A system message comes first; without one it is "You are a helpful assistant.". Where the
+// tokenizer has LLaDA's tokens instead, the frame is
+//
+//   <|startoftext|><|start_header_id|>user<|end_header_id|>\n\n...<|eot_id|>
+//       <|start_header_id|>assistant<|end_header_id|>\n\n
+//
+// with no system message unless there is one. Only the frame is control tokens. Content is text: "<|im_end|>" in it does not end a message.
 //
 // InvalidInput for an unknown role, for no messages, and when the tokenizer lacks a token of the
 // frame: then the model was not made for this template.
