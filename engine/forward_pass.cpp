@@ -87,10 +87,10 @@ struct ForwardPass::Buffers {
   std::vector<float> activated;      // [chunk, F]
   int n_hidden = 0;
 
-  int D() const { return weights->config.hidden_size; }
-  int HP() const { return weights->config.heads * weights->config.head_size; }
-  float* x_row(int row) { return x.data() + static_cast<std::size_t>(row) * D(); }
-  float* q_row(int row) { return q.data() + static_cast<std::size_t>(row) * HP(); }
+  int width() const { return weights->config.hidden_size; }
+  int heads_width() const { return weights->config.heads * weights->config.head_size; }
+  float* x_row(int row) { return x.data() + static_cast<std::size_t>(row) * width(); }
+  float* q_row(int row) { return q.data() + static_cast<std::size_t>(row) * heads_width(); }
   kernels::KvCacheView cache(int slot, int layer) {
     return kv[static_cast<std::size_t>(slot) * weights->layers.size() + layer].view;
   }
@@ -183,14 +183,14 @@ void ForwardPass::Buffers::project_qkv(int layer_idx, int n_rows) {
                                  .x = x_row(first),
                                  .weight = layer.input_norm.data(),
                                  .M = M,
-                                 .D = D(),
+                                 .D = width(),
                                  .eps = config.rms_norm_eps});
     kernels::matmul(*context, {.y = qkv.data(),
                                .x = norm.data(),
                                .w = &layer.qkv,
                                .bias = layer.qkv_bias.empty() ? nullptr : layer.qkv_bias.data(),
                                .M = M,
-                               .x_stride = D(),
+                               .x_stride = width(),
                                .accumulate = false,
                                .precision = precision});
     const std::size_t width = static_cast<std::size_t>(layer.qkv.n());
@@ -275,21 +275,21 @@ void ForwardPass::Buffers::output_and_mlp(int layer_idx, int n_rows) {
                                .w = &layer.o,
                                .bias = nullptr,
                                .M = M,
-                               .x_stride = HP(),
+                               .x_stride = heads_width(),
                                .accumulate = true,
                                .precision = precision});
     kernels::rms_norm(*context, {.y = norm.data(),
                                  .x = residual,
                                  .weight = layer.post_norm.data(),
                                  .M = M,
-                                 .D = D(),
+                                 .D = width(),
                                  .eps = config.rms_norm_eps});
     kernels::matmul(*context, {.y = gate_up.data(),
                                .x = norm.data(),
                                .w = &layer.gate_up,
                                .bias = nullptr,
                                .M = M,
-                               .x_stride = D(),
+                               .x_stride = width(),
                                .accumulate = false,
                                .precision = precision});
     kernels::swiglu(*context, {.y = activated.data(), .gate_up = gate_up.data(), .M = M, .F = F});
@@ -317,8 +317,8 @@ int ForwardPass::Buffers::keep_wanted() {
       while (rows[from] != wanted) ++from;
       const int row = part.first + static_cast<int>(from);
       if (row != to) {
-        std::copy_n(x_row(row), D(), x_row(to));
-        std::copy_n(q_row(row), HP(), q_row(to));
+        std::copy_n(x_row(row), width(), x_row(to));
+        std::copy_n(q_row(row), heads_width(), q_row(to));
       }
       ++to;
     }

@@ -243,6 +243,7 @@ Result<Canvas> with_probed_lengths(const Model& model, const InfillRequest& requ
                                    Canvas canvas) {
   if (!model.length_calibration()) return model.length_calibration().error();
   std::vector<std::uint8_t> fixed;
+  fixed.reserve(canvas.holes.size());
   for (const CanvasHole& hole : canvas.holes) {
     fixed.push_back(request.holes[hole.hole_idx].tokens ? 1 : 0);
   }

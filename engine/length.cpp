@@ -148,6 +148,7 @@ std::vector<int> choose_lengths(const Model& model, const Canvas& canvas,
                                 const LengthCalibration& calibration, int max_tokens, int room,
                                 std::span<const std::uint8_t> fixed) {
   std::vector<int> chosen;
+  chosen.reserve(canvas.holes.size());
   for (const CanvasHole& hole : canvas.holes) chosen.push_back(hole.length);
   if (std::find(fixed.begin(), fixed.end(), 0) == fixed.end()) return chosen;
   const std::vector<int> all = first_lengths(max_tokens);

@@ -193,6 +193,7 @@ Result<LengthCalibration> fit_calibration(std::span<const LengthSample> samples,
                                              std::to_string(kLeast) + " are needed");
   }
   std::vector<double> values;
+  values.reserve(used.size());
   for (const LengthSample* sample : used) values.push_back(sample->confidence);
   // Linear in a, c and e once b and d are chosen: those from a grid.
   constexpr double kStep = 0.02;

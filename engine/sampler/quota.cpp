@@ -16,7 +16,8 @@ class QuotaRule : public CommitRule {
 
   void choose(const StepInfo& info, std::span<const Candidate> candidates, const Random& random,
               std::vector<int>& chosen) override {
-    const auto n = static_cast<std::size_t>(quota_at(initial_masks_, info) + info.refused);
+    const int due = quota_at(initial_masks_, info) + info.refused;
+    const auto n = static_cast<std::size_t>(due);
     append_usable(candidates, chosen);
     if (by_lot_) {
       keep_drawn(info, candidates, random, n, chosen);
