@@ -6,7 +6,8 @@
 namespace lacuna::engine {
 
 int draft_rows(const CacheOptions& cache, int canvas_size, int masks) {
-  if (cache.scope == CacheScope::None || cache.scope == CacheScope::Prefix) return canvas_size;
+  // A block holds the text between its holes, too.
+  if (cache.scope != CacheScope::Holes) return canvas_size;
   // A mask may be a hole of its own.
   const long around = 2L + cache.look_before + cache.look_after;
   return static_cast<int>(std::min<long>(canvas_size, around * masks));

@@ -118,6 +118,8 @@ std::vector<int> first_lengths(int max_tokens) {
 }
 
 // Up to three lengths on each side of the best of the first ones, between it and its neighbours.
+constexpr int kLengthsBetween = 6;
+
 std::vector<int> lengths_between(std::span<const int> first, int best) {
   const auto at = std::find(first.begin(), first.end(), best);
   const int below = at == first.begin() ? best : *(at - 1);
@@ -152,7 +154,10 @@ std::vector<int> choose_lengths(const Model& model, const Canvas& canvas,
   for (const CanvasHole& hole : canvas.holes) chosen.push_back(hole.length);
   if (std::find(fixed.begin(), fixed.end(), 0) == fixed.end()) return chosen;
   const std::vector<int> all = first_lengths(max_tokens);
-  Prober prober(model, canvas, max_tokens, sum_of(all) + static_cast<int>(all.size()));
+  // Each trial has the row before the hole, too; those between the first lengths are the more.
+  const int first_rows = sum_of(all) + static_cast<int>(all.size());
+  Prober prober(model, canvas, max_tokens,
+                std::max(first_rows, kLengthsBetween * (max_tokens + 1)));
   for (std::size_t i = 0; i < canvas.holes.size(); ++i) {
     if (fixed[i] != 0) continue;
     const int limit = std::min(max_tokens, canvas.holes[i].length + room);

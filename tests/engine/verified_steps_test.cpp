@@ -93,7 +93,10 @@ TEST_P(VerifiedModelTest, AModelGivesThePlainResultWithAndWithoutCache) {
     request.sampling.tokens_per_step = 1;
     request.sampling.temperature = run % 3 == 0 ? 0.5F : 0;
     request.sampling.seed = static_cast<std::uint64_t>(run);
-    if (run % 4 != 0) request.cache = {.scope = CacheScope::Holes, .refresh = run % 7};
+    constexpr std::array kScopes = {CacheScope::None, CacheScope::Holes, CacheScope::Block,
+                                    CacheScope::Prefix};
+    request.cache = {.scope = kScopes[run % 4], .refresh = run % 7};
+    if (run % 5 == 0) request.sampling.block_length = 10;
     Steps steps[2];
     for (const int verify : {0, 4}) {
       request.sampling.verify = verify;
