@@ -46,7 +46,8 @@ class Settings:
     run: Path
     until: float  # seconds since the epoch
     workers: int = 2
-    rows: int = 16  # of each worker, at the short length
+    start: Path | None = None  # model directory whose weights a new run starts from
+    rows: int = 32  # of all workers together, at the short length
     length: int = 256
     long_length: int = 512
     long_from: float = 0.75  # part of the run after which windows are long
@@ -67,9 +68,14 @@ class Settings:
 
     def shape(self, progress: float) -> tuple[int, int]:
         """Rows and length of a worker's batch; the number of tokens stays the same."""
+        rows = self.rows // self.workers
         if progress < self.long_from:
-            return self.rows, self.length
-        return self.rows * self.length // self.long_length, self.long_length
+            return rows, self.length
+        return rows * self.length // self.long_length, self.long_length
+
+    def mixture(self) -> Mixture:
+        """Weights that were trained before know what text is: holes have their last share at once."""
+        return Mixture(holes_first=Mixture.holes_last) if self.start else Mixture()
 
 
 class Trainer:
@@ -78,7 +84,7 @@ class Trainer:
     def __init__(self, settings: Settings, config: ModelConfig, worker: int) -> None:
         self.settings, self.worker = settings, worker
         torch.manual_seed(settings.seed)
-        self.model = Model(config)
+        self.model = export.load(settings.start) if settings.start else Model(config)
         named = list(self.model.named_parameters())
         matrices = [p for n, p in named if p.ndim == 2 and not n.startswith("embedding")]
         others = [p for n, p in named if p.ndim != 2 or n.startswith("embedding")]
@@ -167,7 +173,7 @@ def work(worker: int, settings: Settings, config: ModelConfig) -> None:
         trainer.state = checkpoint.restore(saved, trainer.model, trainer.muon, trainer.adam)
     pieces = read_pieces(load_tokenizer(settings.corpus / "tokenizer.model"))
     corpus = Corpus(settings.corpus, "train", settings.length)
-    batches = BatchMaker(corpus, SpanFinder(pieces), Mixture(), settings.seed, worker)
+    batches = BatchMaker(corpus, SpanFinder(pieces), settings.mixture(), settings.seed, worker)
     run(trainer, batches, probe.Probe(settings.corpus, pieces) if worker == 0 else None)
 
 
@@ -222,18 +228,35 @@ def check_corpus(settings: Settings) -> None:
     load_tokenizer(settings.corpus / "tokenizer.model")
 
 
+def check_start(settings: Settings) -> None:
+    """The ids of the corpus must mean to the model what they mean to its tokenizer."""
+    names = [folder / "tokenizer.model" for folder in (settings.start, settings.corpus)]
+    try:
+        same = names[0].read_bytes() == names[1].read_bytes()
+    except OSError as error:
+        fail(f"--start {settings.start}: {error}")
+    if not same:
+        fail(f"--start {settings.start}: its tokenizer is not the corpus'; copy it there and encode again")
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("corpus", type=Path, help="folder with train.u16, held_out.u16 and tokenizer.model")
     parser.add_argument("run", type=Path, help="folder for checkpoint, export and logs; resumed if it exists")
     parser.add_argument("--until", required=True, help="time of day, HH:MM, when training ends")
     parser.add_argument("--workers", type=int, default=2)
-    parser.add_argument("--layers", type=int, default=ModelConfig.layers)
+    shape = parser.add_mutually_exclusive_group()
+    shape.add_argument("--layers", type=int, default=ModelConfig.layers)
+    shape.add_argument("--start", type=Path, help="model directory to go on from, with the same tokenizer")
     arguments = parser.parse_args()
-    settings = Settings(arguments.corpus, arguments.run, time_of_day(arguments.until), arguments.workers)
+    until = time_of_day(arguments.until)
+    settings = Settings(arguments.corpus, arguments.run, until, arguments.workers, arguments.start)
     settings.run.mkdir(parents=True, exist_ok=True)
     check_corpus(settings)
     config = ModelConfig(layers=arguments.layers)
+    if settings.start:
+        check_start(settings)
+        config = export.load(settings.start).config
     print(f"{Model(config).count() / 1e6:.2f} M parameters, until {arguments.until}", file=sys.stderr)
     # glibc gives large blocks back to the system at every free; keeping them saves a tenth of the time.
     os.environ |= {

@@ -170,6 +170,9 @@ std::optional<Piece> read_piece(std::string_view message) {
     }
   }
   ok = ok && !fields.damaged() && !piece.text.empty() && piece.text.size() <= kMaxPieceBytes;
+  // The library passes user-defined pieces and those of unigram models on as C strings: a NUL would
+  // cut them short, or leave a key of no bytes, which it answers with an exception.
+  ok = ok && piece.text.find('\0') == std::string::npos;
   return ok && is_valid_utf8(piece.text) ? std::optional(piece) : std::nullopt;
 }
 

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <array>
+#include <exception>
 #include <unordered_map>
 
 #include <sentencepiece_processor.h>
@@ -214,6 +215,18 @@ void SentencePieceTokenizer::encode_clean(std::string_view text,
   }
 }
 
+// The library reports through a status, but the trie that it builds throws.
+Result<void> load(sentencepiece::SentencePieceProcessor& processor, const std::string& model) {
+  try {
+    if (const auto status = processor.LoadFromSerializedProto(model); !status.ok()) {
+      return corrupt(status.ToString());
+    }
+  } catch (const std::exception& error) {
+    return corrupt(error.what());
+  }
+  return {};
+}
+
 }  // namespace
 
 Result<std::unique_ptr<Tokenizer>> make_sentencepiece_tokenizer(std::string model,
@@ -222,9 +235,7 @@ Result<std::unique_ptr<Tokenizer>> make_sentencepiece_tokenizer(std::string mode
   if (!parsed) return parsed.error();
   model += kNoDummyPrefix;
   auto processor = std::make_unique<sentencepiece::SentencePieceProcessor>();
-  if (const auto status = processor->LoadFromSerializedProto(model); !status.ok()) {
-    return corrupt(status.ToString());
-  }
+  if (auto loaded = load(*processor, model); !loaded) return loaded.error();
   if (processor->GetPieceSize() != static_cast<int>(parsed->pieces.size())) {
     return corrupt("the library reads another number of pieces");
   }

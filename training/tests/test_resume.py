@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from training import checkpoint, pretrain
+from training import checkpoint, export, pretrain
 from training.batches import BatchMaker
 from training.data import Corpus
 from training.masks import Mixture, SpanFinder
@@ -45,6 +45,25 @@ class ResumeTest(unittest.TestCase):
         self.assertEqual(vars(second.state), vars(unbroken.state))
         for ours, theirs in zip(second.parameters, unbroken.parameters):
             self.assertTrue(torch.equal(ours, theirs))
+
+    def test_a_run_starts_from_the_weights_of_an_exported_model(self):
+        first = trainer()
+        train(first, self.batches, range(2))
+        with tempfile.TemporaryDirectory() as folder:
+            export.export(first.model, Path(folder), None, 64, torch.float32)
+            settings = dataclasses.replace(first.settings, start=Path(folder))
+            second = pretrain.Trainer(settings, export.load(Path(folder)).config, 0)
+        for ours, theirs in zip(second.parameters, first.parameters):
+            self.assertTrue(torch.equal(ours, theirs))
+        self.assertAlmostEqual(settings.mixture().holes(0.0), Mixture().holes(1.0))
+
+    def test_a_start_with_another_vocabulary_is_refused(self):
+        corpus = support.encoded_corpus()
+        with tempfile.TemporaryDirectory() as folder:
+            (Path(folder) / "tokenizer.model").write_bytes(b"another one")
+            settings = pretrain.Settings(corpus, Path(), until=0, start=Path(folder))
+            with self.assertRaises(SystemExit):
+                pretrain.check_start(settings)
 
     def test_training_learns(self):
         losses = train(trainer(), self.batches, range(9))

@@ -206,6 +206,10 @@ TEST(SentencePieceTest, RefusesModelsThatCannotGiveEveryTextBack) {
       {"damaged", ErrorCode::Corrupt, [](auto& m) { m.pieces.push_back({"\xFF", 1}); }},
       {"damaged", ErrorCode::Corrupt,
        [](auto& m) { m.pieces.push_back({std::string(5000, 'x'), 1}); }},
+      {"damaged", ErrorCode::Corrupt,
+       [](auto& m) { m.pieces.push_back({std::string("\0", 1), 4}); }},
+      {"damaged", ErrorCode::Corrupt,
+       [](auto& m) { m.pieces.push_back({std::string("a\0b", 3), 1}); }},
   };
   for (const BadModel& test : bad) {
     TinySentencePiece tiny;
