@@ -31,12 +31,13 @@ engine::InfillOptions one_by_one(int refresh) {
   engine::InfillOptions options;
   options.sampling.tokens_per_step = 1;
   options.refresh = refresh;
+  options.copy = engine::CopyMode::Off;
   return options;
 }
 
 // Each in turn departs from the first in one thing: how often the context is computed anew, and
-// how many tokens a pass commits.
-std::vector<Setting> settings() {
+// how many tokens a pass commits. `copies`: the model can mix them in.
+std::vector<Setting> settings(bool copies) {
   std::vector<Setting> all;
   const auto add = [&all](std::string name, int refresh, auto change) {
     Setting setting{std::move(name), one_by_one(refresh)};
@@ -72,6 +73,10 @@ std::vector<Setting> settings() {
   for (const float budget : {0.1F, 0.3F, 1.0F, 3.0F}) {
     parallel("entropy budget " + fixed(budget, 1),
              [budget](SamplingOptions& sampling) { sampling.entropy_budget = budget; });
+  }
+  if (copies) {
+    add("cache, refresh 8, copies", 8,
+        [](engine::InfillOptions& options) { options.copy = engine::CopyMode::On; });
   }
   parallel("threshold 0.60, revoke 0.90", [](SamplingOptions& sampling) {
     sampling.threshold = 0.6F;
@@ -171,7 +176,7 @@ int run_bench_decode(const BenchDecodeOptions& options) {
         {it.prompt + *it.suffix, it.prompt.size(), std::max(1, static_cast<int>(tokens))});
     references.push_back(it.reference);
   }
-  std::vector<Setting> all = settings();
+  std::vector<Setting> all = settings(model->model.copy_mixing().has_value());
   std::vector<Outcome> outcomes(all.size());
   {
     CountBar bar(terminal, "filling", static_cast<int>(holes.size()));

@@ -8,6 +8,7 @@
 
 #include <nlohmann/json.hpp>
 
+#include "cli/calibrate_copies.h"
 #include "cli/count_bar.h"
 #include "cli/exit.h"
 #include "cli/format.h"
@@ -90,6 +91,74 @@ Result<std::vector<Source>> read_sources(const std::vector<std::string>& files) 
   return sources;
 }
 
+struct Measurements {
+  std::vector<engine::LengthSample> lengths;
+  CopyMeasurements copies;
+};
+
+Result<Measurements> measure_all(const engine::Model& model, const std::vector<Source>& sources,
+                                 const CalibrateOptions& options, Terminal& terminal) {
+  Measurements found;
+  std::mt19937 random(static_cast<unsigned>(options.common.seed));
+  std::mt19937 random_masks(static_cast<unsigned>(options.common.seed));
+  CountBar bar(terminal, "measuring", options.samples);
+  for (int i = 0; i < options.samples; ++i) {
+    const auto place = draw_place(sources, *model.tokenizer(), random);
+    if (!place) break;
+    const auto measured = measure(model, *place);
+    if (!measured) return measured.error();
+    found.lengths.insert(found.lengths.end(), measured->begin(), measured->end());
+    const Result<void> copies =
+        measure_copies(model, place->source->text, place->source->language, place->begin,
+                       place->end, kContext, random_masks, found.copies);
+    if (!copies) return copies.error();
+    bar.show(i + 1);
+  }
+  return found;
+}
+
+nlohmann::ordered_json lengths_json(const Measurements& found,
+                                    const engine::LengthCalibration& calibration,
+                                    const std::filesystem::path& path) {
+  const int per_hole = static_cast<int>(kLengths.size());
+  return {{"file", path.string()},
+          {"calibration", nlohmann::ordered_json::parse(engine::to_json(calibration))},
+          {"holes", found.lengths.size() / kLengths.size()},
+          {"log_error_published", engine::length_error(found.lengths, per_hole, {})},
+          {"log_error", engine::length_error(found.lengths, per_hole, calibration)}};
+}
+
+nlohmann::ordered_json copies_json(const Measurements& found, const engine::CopyMixing& mixing,
+                                   const std::filesystem::path& path) {
+  const CopyGain bits = gain(found.copies, mixing);
+  return {{"file", path.string()},
+          {"mixing", nlohmann::ordered_json::parse(engine::to_json(mixing))},
+          {"masked", found.copies.masked},
+          {"with_copies", found.copies.samples[0].size()},
+          {"bits_model", bits.model_bits},
+          {"bits_mixed", bits.mixed_bits}};
+}
+
+std::string as_text(const nlohmann::ordered_json& result) {
+  std::string text =
+      "wrote " + result["file"].get<std::string>() + "\n" +
+      std::to_string(result["holes"].get<std::size_t>()) +
+      " holes; on these lengths are off by a factor of " +
+      fixed(std::exp(result["log_error"].get<double>()), 2) +
+      ", with the published calibration of other models " +
+      fixed(std::exp(result["log_error_published"].get<double>()), 2) + "\n";
+  const nlohmann::ordered_json& copies = result["copies"];
+  if (copies.contains("error")) {
+    return text + "copies were not measured: " + copies["error"].get<std::string>() + "\n";
+  }
+  return text + "wrote " + copies["file"].get<std::string>() + "\n" +
+         std::to_string(copies["with_copies"].get<int>()) + " of " +
+         std::to_string(copies["masked"].get<int>()) +
+         " masked tokens have something to copy; bits of one of them: " +
+         fixed(copies["bits_model"].get<double>(), 2) + " by the model, " +
+         fixed(copies["bits_mixed"].get<double>(), 2) + " with copies mixed in\n";
+}
+
 }  // namespace
 
 int run_calibrate(const CalibrateOptions& options) {
@@ -98,43 +167,29 @@ int run_calibrate(const CalibrateOptions& options) {
   Terminal terminal(2);
   const Result<LoadedModel> model = load_model(options.common, true, &terminal);
   if (!model) return report(model.error());
-
-  std::mt19937 random(static_cast<unsigned>(options.common.seed));
-  std::vector<engine::LengthSample> samples;
-  std::optional<CountBar> bar(std::in_place, terminal, "measuring", options.samples);
-  for (int i = 0; i < options.samples; ++i) {
-    const auto place = draw_place(*sources, *model->model.tokenizer(), random);
-    if (!place) break;
-    const auto measured = measure(model->model, *place);
-    if (!measured) return report(measured.error());
-    samples.insert(samples.end(), measured->begin(), measured->end());
-    bar->show(i + 1);
-  }
-  bar.reset();
+  const Result<Measurements> found = measure_all(model->model, *sources, options, terminal);
+  if (!found) return report(found.error());
   const Result<engine::LengthCalibration> calibration =
-      engine::fit_calibration(samples, static_cast<int>(kLengths.size()));
+      engine::fit_calibration(found->lengths, static_cast<int>(kLengths.size()));
   if (!calibration) return report(calibration.error());
-  const std::filesystem::path path = model->place.folder / engine::kCalibrationFile;
-  const std::string content = engine::to_json(*calibration);
-  if (const Result<void> written = write_file(path, content); !written) {
+  // Files may repeat nothing; the lengths are worth keeping all the same.
+  const Result<engine::CopyMixing> mixing = fit(found->copies);
+
+  const std::filesystem::path lengths_path = model->place.folder / engine::kCalibrationFile;
+  const std::filesystem::path copies_path = model->place.folder / engine::kCopyMixingFile;
+  if (const auto written = write_file(lengths_path, engine::to_json(*calibration)); !written) {
     return report(written.error());
   }
-  const int per_hole = static_cast<int>(kLengths.size());
-  const double published = engine::length_error(samples, per_hole, {});
-  const double error = engine::length_error(samples, per_hole, *calibration);
-  const auto holes = samples.size() / kLengths.size();
-  const nlohmann::ordered_json json = {{"file", path.string()},
-                                       {"calibration", nlohmann::ordered_json::parse(content)},
-                                       {"holes", holes},
-                                       {"log_error_published", published},
-                                       {"log_error", error}};
-  const std::string text = "wrote " + path.string() + "\n" + std::to_string(holes) +
-                           " holes; on these lengths are off by a factor of " +
-                           fixed(std::exp(error), 2) +
-                           ", with the published calibration of other "
-                           "models " +
-                           fixed(std::exp(published), 2) + "\n";
-  const Result<void> printed = write_output(options.common.json ? json.dump(2) + "\n" : text);
+  if (mixing) {
+    if (const auto written = write_file(copies_path, engine::to_json(*mixing)); !written) {
+      return report(written.error());
+    }
+  }
+  nlohmann::ordered_json result = lengths_json(*found, *calibration, lengths_path);
+  result["copies"] = mixing ? copies_json(*found, *mixing, copies_path)
+                            : nlohmann::ordered_json{{"error", mixing.error().message}};
+  const Result<void> printed =
+      write_output(options.common.json ? result.dump(2) + "\n" : as_text(result));
   return printed ? kDone : report(printed.error());
 }
 
@@ -142,7 +197,8 @@ CLI::App* add_calibrate(CLI::App& model, const std::shared_ptr<CalibrateOptions>
   CLI::App* app = model.add_subcommand(
       "calibrate",
       "Measure on source files how sure the model is of holes of a wrong length, for "
-      "fill --length probe; the result is kept beside the model");
+      "fill --length probe, and how far copies of the file are to be trusted beside it, for "
+      "--copy; the results are kept beside the model");
   app->add_option("FILE", options->files, "Source files like those that will be filled")
       ->required();
   app->add_option("--samples", options->samples, "Holes to measure (default 100)")

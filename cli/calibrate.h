@@ -1,4 +1,5 @@
-// `lacuna model calibrate`: measures how sure a model is of holes of the wrong length.
+// `lacuna model calibrate`: measures how sure a model is of holes of the wrong length, and how far
+// copies of the file are to be trusted beside it.
 #pragma once
 
 #include <memory>

@@ -102,6 +102,16 @@ void add_seed_option(CLI::App& app, CommonOptions& options) {
       ->check(whole_number(0, std::numeric_limits<std::uint64_t>::max()));
 }
 
+void add_copy_option(CLI::App& app, std::string& copy) {
+  app.add_option("--copy", copy,
+                 "Whether what stands elsewhere in the file between the same neighbours is mixed "
+                 "into what the model predicts: off, on, auto (where `lacuna model calibrate` has "
+                 "measured how far to trust it), or only (it decides alone, for comparison); "
+                 "never with --exact (default: auto)")
+      ->type_name("MODE")
+      ->check(one_of({"auto", "off", "on", "only"}));
+}
+
 void add_json_option(CLI::App& app, CommonOptions& options, const std::string& what) {
   app.add_flag("--json", options.json, what);
 }

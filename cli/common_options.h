@@ -60,6 +60,9 @@ struct SamplingHelp {
   std::string alg;
 };
 
+// --copy, of commands that fill holes.
+void add_copy_option(CLI::App& app, std::string& copy);
+
 // Adds the sampler's options, --refresh and --exact.
 void add_sampling_options(CLI::App& app, SamplingFlags& flags, CommonOptions& options,
                           const SamplingHelp& help);

@@ -218,6 +218,7 @@ Command add_eval(CLI::App& root) {
   add_model_option(*app, common);
   add_device_options(*app, common);
   add_seed_option(*app, common);
+  add_copy_option(*app, options->decode.copy);
   add_sampling_options(*app, options->decode.sampling, common,
                        {.steps = "one for each token", .alg = "entropy"});
   return {app, [options] { return run_eval(*options); }};

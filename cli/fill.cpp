@@ -157,6 +157,7 @@ engine::InfillOptions infill_options(const FillOptions& options) {
   infill.exact = infill.exact || options.common.exact;
   infill.refresh = options.sampling.refresh.value_or(infill.refresh);
   infill.length = *engine::parse_length_mode(options.length);
+  infill.copy = *engine::parse_copy_mode(options.copy);
   infill.max_hole_tokens = options.max_tokens;
   infill.single_line = options.single_line;
   return infill;
@@ -243,6 +244,7 @@ Command add_fill(CLI::App& root) {
                   "denoises; needs an expand token) (default: fixed)")
       ->type_name("MODE")
       ->check(one_of({"fixed", "probe", "elastic"}));
+  add_copy_option(*app, options->copy);
   app->add_option("--max-tokens", options->max_tokens,
                   "The longest that --length probe or elastic makes a hole (default 64)")
       ->type_name("N")

@@ -23,6 +23,7 @@ struct FillOptions {
   int tokens = kDefaultHoleTokens;
   std::string profile;           // empty, or passed engine::profile_named()
   std::string length = "fixed";  // passed engine::parse_length_mode()
+  std::string copy = "auto";     // passed engine::parse_copy_mode()
   int max_tokens = 64;
   bool single_line = false;
   std::string language;  // empty: by the file's name

@@ -75,6 +75,7 @@ Json options_json(const engine::InfillOptions& options) {
           {"verify", sampling.verify},
           {"length", engine::name_of(options.length)},
           {"single_line", options.single_line},
+          {"copy", engine::name_of(options.copy)},
           {"exact", options.exact},
           {"refresh", options.refresh},
           {"tokens", options.default_hole_tokens},

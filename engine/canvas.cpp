@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "engine/copy_source.h"
+
 namespace lacuna::engine {
 namespace {
 
@@ -186,6 +188,40 @@ void append_holes(const Model& model, const CanvasSource& source, const Group& g
   }
 }
 
+// The text around the holes of a group that was read for its canvas.
+struct Surroundings {
+  std::span<const HintLine> hints;
+  std::size_t bytes_before;
+  std::size_t bytes_after;
+  std::span<const std::int32_t> unused_before;  // tokens for which there was no room
+  std::span<const std::int32_t> unused_after;
+};
+
+// What the file has beyond the canvas.
+Tokens tokens_beyond(const Model& model, const CanvasSource& source, const Group& group,
+                     const Surroundings& read) {
+  const auto limit = static_cast<std::size_t>(source.beyond_bytes);
+  const std::string before =
+      text_before(source, read.hints, group.first, read.bytes_before + limit).text;
+  const std::string after = text_after(source, group.end - 1, read.bytes_after + limit).text;
+  Tokens beyond;
+  const auto add = [&](std::span<const std::int32_t> piece) {
+    if (piece.empty()) return;
+    if (!beyond.empty()) beyond.push_back(CopySource::kBreak);
+    beyond.insert(beyond.end(), piece.begin(), piece.end());
+  };
+  if (after.size() > read.bytes_after) {
+    add(model.tokenizer()->encode(std::string_view(after).substr(read.bytes_after)));
+  }
+  add(read.unused_after);
+  if (before.size() > read.bytes_before) {
+    const std::size_t far = before.size() - read.bytes_before;
+    add(model.tokenizer()->encode(std::string_view(before).substr(0, far)));
+  }
+  add(read.unused_before);
+  return beyond;
+}
+
 }  // namespace
 
 Result<Canvas> build_canvas(const Model& model, const CanvasSource& source) {
@@ -222,6 +258,15 @@ Result<Canvas> build_canvas(const Model& model, const CanvasSource& source) {
   canvas.tokens.insert(canvas.tokens.end(), suffix.begin(),
                        suffix.begin() + static_cast<std::ptrdiff_t>(n_suffix));
   if (frame.end && after.complete && n_suffix == suffix.size()) canvas.tokens.push_back(*frame.end);
+  if (source.beyond_bytes > 0) {
+    canvas.beyond =
+        tokens_beyond(model, source, *group,
+                      {.hints = hints,
+                       .bytes_before = before.text.size(),
+                       .bytes_after = after.text.size(),
+                       .unused_before = std::span(prefix).first(prefix.size() - n_prefix),
+                       .unused_after = std::span(suffix).subspan(n_suffix)});
+  }
   return canvas;
 }
 

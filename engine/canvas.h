@@ -20,6 +20,9 @@ struct CanvasHole {
 struct Canvas {
   std::vector<std::int32_t> tokens;
   std::vector<CanvasHole> holes;  // in the order of the text
+  // Text of the file that the canvas has no room for, in pieces with CopySource::kBreak between
+  // them: where to look for copies. The last piece is the one before the canvas.
+  std::vector<std::int32_t> beyond;
 };
 
 struct CanvasSource {
@@ -30,6 +33,7 @@ struct CanvasSource {
   std::string_view line_comment;        // how hints are written; empty: "#"
   int default_hole_tokens;
   int max_tokens;  // of the canvas
+  int beyond_bytes = 0;  // for Canvas::beyond, on each side; 0: none
 };
 
 // Builds the canvas for the first hole that is not filled yet, and for those after it that fit

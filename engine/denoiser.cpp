@@ -125,7 +125,8 @@ class Run {
              .random = &random_,
              .step = step_,
              .banned = banned_,
-             .slot = slot_};
+             .slot = slot_,
+             .copies = request_.copies};
     if (may_not_expand()) pass_.draw.forbidden = request_.elastic->expand_token;
     candidates_.resize(predicted_.size());
     foreseen_ = drafts_.find(canvas_, step_, pass_.rows, predicted_, candidates_);

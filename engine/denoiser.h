@@ -67,6 +67,8 @@ struct DenoiseRequest {
   // a token is masked, it and what follows it in its hole are cut off. Empty: none. The same
   // restrictions as for elastic holes.
   std::span<const std::uint8_t> ends_hole = {};
+  // What to copy from; null: nothing is copied.
+  const CopySource* copies = nullptr;
   Constraint* constraint = nullptr;
   // Candidates that may be drawn again at one step after the constraint refused some. What is
   // refused after that stays masked until the next step.

@@ -44,10 +44,12 @@ std::string with_line_ends(std::string_view fill, bool windows) {
 // One canvas while it denoises: what became of each of its positions.
 class CanvasRun {
  public:
-  CanvasRun(const Model& model, const InfillRequest& request, Canvas canvas, int canvas_idx,
-            InfillResult& result)
+  // `copies` may be null.
+  CanvasRun(const Model& model, const InfillRequest& request, Canvas canvas,
+            const CopySource* copies, int canvas_idx, InfillResult& result)
       : model_(model),
         request_(request),
+        copies_(copies),
         canvas_(std::move(canvas)),
         canvas_idx_(canvas_idx),
         result_(result),
@@ -87,6 +89,7 @@ class CanvasRun {
     }
     if (options.single_line) denoising.ends_hole = model_.line_end_tokens();
     if (!options.exact) denoising.cache = {.scope = CacheScope::Holes, .refresh = options.refresh};
+    denoising.copies = copies_;
     denoising.constraint = request_.constraint;
     denoising.stop = request_.stop;
     denoising.on_step = [this](const StepEvent& event) { on_step(event); };
@@ -223,6 +226,7 @@ class CanvasRun {
 
   const Model& model_;
   const InfillRequest& request_;
+  const CopySource* copies_;
   Canvas canvas_;
   int canvas_idx_;
   InfillResult& result_;
@@ -279,6 +283,53 @@ Result<LengthMode> parse_length_mode(std::string_view name) {
               "length is '" + std::string(name) + "', must be one of fixed, probe, elastic");
 }
 
+std::string_view name_of(CopyMode mode) {
+  switch (mode) {
+    case CopyMode::Auto:
+      return "auto";
+    case CopyMode::Off:
+      return "off";
+    case CopyMode::On:
+      return "on";
+    case CopyMode::Only:
+      return "only";
+  }
+  return "unknown";
+}
+
+Result<CopyMode> parse_copy_mode(std::string_view name) {
+  for (const CopyMode mode : {CopyMode::Auto, CopyMode::Off, CopyMode::On, CopyMode::Only}) {
+    if (name == name_of(mode)) return mode;
+  }
+  return fail(ErrorCode::InvalidInput,
+              "copy is '" + std::string(name) + "', must be one of auto, off, on, only");
+}
+
+Result<std::optional<CopyMixing>> copy_mixing_for(const Model& model,
+                                                  const InfillOptions& options) {
+  const Result<CopyMixing>& measured = model.copy_mixing();
+  const bool has_none = !measured && measured.error().code == ErrorCode::NotFound;
+  if (options.exact || options.copy == CopyMode::Off) return std::optional<CopyMixing>();
+  if (options.copy == CopyMode::Auto && has_none) return std::optional<CopyMixing>();
+  if (options.copy == CopyMode::Only) {
+    CopyMixing mixing;
+    mixing.always = true;
+    return std::optional(mixing);
+  }
+  if (has_none) {
+    return fail(ErrorCode::InvalidInput,
+                "nobody has measured how far this model is to be trusted beside copies of the "
+                "file; do it with lacuna model calibrate");
+  }
+  if (!measured) return measured.error();
+  return std::optional(*measured);
+}
+
+CopySource copy_source_of(const Model& model, const CopyMixing& mixing, const Canvas& canvas) {
+  return CopySource(mixing, canvas.beyond, model.text_tokens(), model.mask_token(),
+                    model.config().delete_token.value_or(-1));
+}
+
 Result<InfillResult> infill(const Model& model, const InfillRequest& request) {
   if (request.holes.empty()) return fail(ErrorCode::InvalidInput, "there is no hole to fill");
   if (request.options.length == LengthMode::Elastic &&
@@ -287,6 +338,8 @@ Result<InfillResult> infill(const Model& model, const InfillRequest& request) {
                 "length elastic needs a model with an expand token; this one has none: use "
                 "probe or fixed");
   }
+  const Result<std::optional<CopyMixing>> mixing = copy_mixing_for(model, request.options);
+  if (!mixing) return mixing.error();
   const bool windows_line_ends = has_windows_line_ends(request.text);
   InfillResult result;
   std::vector<std::string> filled;
@@ -299,8 +352,11 @@ Result<InfillResult> infill(const Model& model, const InfillRequest& request) {
                              .language = request.language,
                              .line_comment = request.line_comment,
                              .default_hole_tokens = request.options.default_hole_tokens,
-                             .max_tokens = canvas_limit(model, request.options)});
+                             .max_tokens = canvas_limit(model, request.options),
+                             .beyond_bytes = *mixing ? kCopyBytes : 0});
     if (!canvas) return canvas.error();
+    std::optional<CopySource> copies;
+    if (*mixing) copies.emplace(copy_source_of(model, **mixing, *canvas));
     result.tokenize_seconds += seconds_since(start);
 
     const Clock::time_point denoise_start = Clock::now();
@@ -308,7 +364,8 @@ Result<InfillResult> infill(const Model& model, const InfillRequest& request) {
       canvas = with_probed_lengths(model, request, std::move(*canvas));
       if (!canvas) return canvas.error();
     }
-    CanvasRun run(model, request, std::move(*canvas), result.canvases, result);
+    CanvasRun run(model, request, std::move(*canvas), copies ? &*copies : nullptr, result.canvases,
+                  result);
     const Result<void> done = run.run();
     if (!done) return done.error();
     result.denoise_seconds += seconds_since(denoise_start);

@@ -15,6 +15,7 @@
 
 namespace lacuna::engine {
 
+struct Canvas;
 struct CanvasHole;
 
 // Who decides how long a fill becomes.
@@ -27,6 +28,18 @@ enum class LengthMode : std::uint8_t {
 std::string_view name_of(LengthMode mode);  // "fixed", "probe", "elastic"
 Result<LengthMode> parse_length_mode(std::string_view name);
 
+// Whether what stands elsewhere in the file between the same neighbours is mixed into what the model
+// predicts (sampler/copy_mix.h).
+enum class CopyMode : std::uint8_t {
+  Auto,  // where the model has a measured mixture
+  Off,
+  On,
+  Only,  // wherever there is something to copy, it alone decides: for comparison
+};
+
+std::string_view name_of(CopyMode mode);  // "auto", "off", "on", "only"
+Result<CopyMode> parse_copy_mode(std::string_view name);
+
 struct InfillOptions {
   SamplingOptions sampling;
   // Steps for each hole token instead of sampling.steps; 0 uses sampling.steps. 1 commits about
@@ -34,13 +47,15 @@ struct InfillOptions {
   float steps_per_token = 1;
   int default_hole_tokens = 16;
   int max_canvas = 0;  // tokens; 0: max_position_embeddings, at most 2,048
-  // Off: block cache with `refresh`. On: a full pass at every step and no token suppressed.
+  // Off: block cache with `refresh`. On: a full pass at every step, no token suppressed, nothing
+  // copied.
   bool exact = false;
   int refresh = 8;
   LengthMode length = LengthMode::Fixed;
   int max_hole_tokens = 64;  // to which a hole may grow or be probed; not below what was asked for
   // Holes end before the first line end: what follows it is not denoised.
   bool single_line = false;
+  CopyMode copy = CopyMode::Auto;
 };
 
 // A piece of a hole while it denoises: a committed token or a mask.
@@ -105,8 +120,18 @@ struct InfillResult {
 
 // Holes that fit one canvas with the text between them are denoised jointly; others one canvas
 // after the other, each seeing the fills before it. InvalidInput when a single hole is larger
-// than the canvas or the model cannot do what the length mode needs, Cancelled when stopped.
+// than the canvas or the model cannot do what the length or copy mode needs, Cancelled when stopped.
 Result<InfillResult> infill(const Model& model, const InfillRequest& request);
+
+// What `options` mean with this model: the mixture, or none. InvalidInput for CopyMode::On without a
+// measured one.
+Result<std::optional<CopyMixing>> copy_mixing_for(const Model& model, const InfillOptions& options);
+
+// Bytes of the file on each side of a canvas that are looked through for copies.
+inline constexpr int kCopyBytes = 1 << 16;
+
+// What there is to copy around the holes of a canvas that was built with beyond_bytes.
+CopySource copy_source_of(const Model& model, const CopyMixing& mixing, const Canvas& canvas);
 
 // The text with every hole replaced. Not a byte outside the holes changes.
 std::string splice(std::string_view text, std::span<const Hole> holes,

@@ -68,6 +68,20 @@ void Model::allow_tokens() {
   }
 }
 
+void Model::set_copy_mixing(const CopyMixing& mixing) {
+  copy_mixing_ = mixing;
+  copy_mixing_->length_tokens = {config().delete_token.value_or(-1),
+                                 config().expand_token.value_or(-1)};
+}
+
+std::vector<std::uint8_t> Model::text_tokens() const {
+  std::vector<std::uint8_t> text = fill_tokens_;
+  for (const auto& token : {config().delete_token, config().expand_token}) {
+    if (token) text[*token] = 0;
+  }
+  return text;
+}
+
 Result<Model> Model::load(const std::filesystem::path& folder, kernels::CpuContext& context,
                           const LoadOptions& options) {
   Result<Checkpoint> checkpoint = Checkpoint::open(folder);
@@ -100,6 +114,8 @@ Result<Model> Model::load(const std::filesystem::path& folder, kernels::CpuConte
   Result<LengthCalibration> calibration = load_calibration(folder);
   const bool has_own = calibration || calibration.error().code != ErrorCode::NotFound;
   if (has_own) model.length_calibration_ = std::move(calibration);
+  model.copy_mixing_ = load_copy_mixing(folder);
+  if (model.copy_mixing_) model.set_copy_mixing(CopyMixing(*model.copy_mixing_));
   return model;
 }
 

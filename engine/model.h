@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "engine/checkpoint/checkpoint.h"
+#include "engine/copy_calibration.h"
 #include "engine/length_calibration.h"
 #include "engine/tokenizer/tokenizer.h"
 #include "engine/transformer.h"
@@ -46,6 +47,13 @@ class Model {
   // The model's own, where `lacuna model calibrate` has measured it; an error when that file makes
   // no sense, which concerns nobody who does not need it.
   const Result<LengthCalibration>& length_calibration() const { return length_calibration_; }
+  // How copies of the file are mixed in, where that has been measured; else NotFound, or an error
+  // when the file makes no sense.
+  const Result<CopyMixing>& copy_mixing() const { return copy_mixing_; }
+  // For `lacuna model calibrate`, which has just measured it.
+  void set_copy_mixing(const CopyMixing& mixing);
+  // One byte for each vocabulary row, 1 for tokens of text: fill_tokens() without the delete token.
+  std::vector<std::uint8_t> text_tokens() const;
 
  private:
   Model(Checkpoint checkpoint, Transformer transformer);
@@ -61,6 +69,7 @@ class Model {
   std::vector<std::uint8_t> generate_tokens_;
   std::vector<std::uint8_t> line_end_tokens_;
   Result<LengthCalibration> length_calibration_ = LengthCalibration{};
+  Result<CopyMixing> copy_mixing_ = CopyMixing{};
 };
 
 // The tokens that end a generated text: eos and pad of the config, and the chat formats' own ends

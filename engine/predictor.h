@@ -7,6 +7,7 @@
 #include <span>
 #include <vector>
 
+#include "engine/copy_source.h"
 #include "engine/forward_pass.h"
 #include "engine/rng.h"
 #include "engine/sampler/candidate.h"
@@ -40,6 +41,8 @@ struct PredictRequest {
   bool variant = false;
   std::optional<CanvasSplice> splice = {};
   Guidance guidance = {};
+  // What `canvas` and the file around it have to copy is mixed in; null: nothing is.
+  const CopySource* copies = nullptr;
 
   std::span<const std::int32_t> banned_at(int position) const {
     if (banned.empty()) return {};

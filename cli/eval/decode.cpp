@@ -74,6 +74,7 @@ Result<Sample> decode(const engine::Model& model, const DecodeOptions& options, 
   fill.sampling = options.sampling;
   fill.tokens = length;
   fill.length = engine::name_of(mode);
+  fill.copy = options.copy;
   const engine::InfillOptions infill = infill_options(fill);
   Sample sample;
   sample.canvas_tokens = length;

@@ -32,6 +32,7 @@ struct Sample {
 struct DecodeOptions {
   CommonOptions common;
   SamplingFlags sampling;
+  std::string copy = "auto";  // passed engine::parse_copy_mode()
 };
 
 // Fills the hole of a case, or continues its prompt, in a canvas of `length` tokens, from which

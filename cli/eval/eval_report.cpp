@@ -73,6 +73,7 @@ Json options_json(const DecodeOptions& options) {
   FillOptions fill;
   fill.common = options.common;
   fill.sampling = options.sampling;
+  fill.copy = options.copy;
   const engine::InfillOptions infill = infill_options(fill);
   const engine::SamplingOptions& sampling = infill.sampling;
   return {{"steps", infill.steps_per_token > 0 ? Json() : Json(sampling.steps)},
@@ -83,6 +84,7 @@ Json options_json(const DecodeOptions& options) {
           {"alg_temp", as_json(sampling.alg_temp)},
           {"eps", as_json(sampling.eps)},
           {"threshold", sampling.threshold ? Json(as_json(*sampling.threshold)) : Json()},
+          {"copy", engine::name_of(infill.copy)},
           {"exact", infill.exact},
           {"refresh", infill.refresh}};
 }

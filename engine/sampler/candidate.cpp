@@ -31,21 +31,28 @@ bool filters_top_p(const DrawOptions& options) { return options.top_p && *option
 std::span<const float> filtered(std::span<const float> logits, const DrawOptions& options,
                                 std::span<const std::int32_t> banned, DrawScratch& scratch) {
   const float divisor = options.temperature > 0 ? options.temperature : 1;
+  const bool copies = options.copies != nullptr && !options.copies->empty();
   if (divisor == 1 && options.allowed.empty() && options.forbidden < 0 && banned.empty() &&
-      !filters_top_p(options) && !options.top_k) {
+      !filters_top_p(options) && !options.top_k && !copies) {
     return logits;
   }
   assert(options.allowed.empty() || options.allowed.size() == logits.size());
   scratch.logits.resize(logits.size());
   row_math().prepare(scratch.logits.data(), logits.data(),
-                     options.allowed.empty() ? nullptr : options.allowed.data(), divisor,
-                     static_cast<int>(logits.size()));
+                     options.allowed.empty() ? nullptr : options.allowed.data(),
+                     copies ? 1 : divisor, static_cast<int>(logits.size()));
   for (const std::int32_t token : banned) {
     assert(token >= 0 && static_cast<std::size_t>(token) < logits.size());
     scratch.logits[static_cast<std::size_t>(token)] = -kInfinity;
   }
   if (options.forbidden >= 0) {
     scratch.logits[static_cast<std::size_t>(options.forbidden)] = -kInfinity;
+  }
+  if (copies) {
+    mix_copies(scratch.logits, *options.copies, *options.copy_mixing, scratch);
+    if (divisor != 1) {
+      row_math().divide(scratch.logits.data(), divisor, static_cast<int>(logits.size()));
+    }
   }
   if (filters_top_p(options)) keep_top_p(scratch.logits, *options.top_p, scratch);
   if (options.top_k) keep_top_k(scratch.logits, *options.top_k, scratch);

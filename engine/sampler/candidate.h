@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "engine/rng.h"
+#include "engine/sampler/copy_mix.h"
 #include "engine/sampler/options.h"
 
 namespace lacuna::engine {
@@ -45,6 +46,9 @@ struct DrawOptions {
   // These tokens may be drawn, but with confidence 0, and the others' is as if they did not exist
   // (LLaDA's confidence_eos_eot_inf at temperature 0). Only for Confidence::Probability.
   std::span<const std::int32_t> distrusted = {};
+  // Copies to mix into the row, after what is forbidden and before the temperature; null: none.
+  const CopyEvidence* copies = nullptr;
+  const CopyMixing* copy_mixing = nullptr;  // with `copies`
 };
 
 // Memory of one thread for draw(); grows to the vocabulary's size once. Contents mean nothing
@@ -62,6 +66,7 @@ struct DrawScratch {
   std::vector<float> maxima;     // of logits, one for each column of the row
   std::vector<Entry> entries;    // what a filter still has to look at
   std::vector<double> uniforms;  // [V] for draw_gumbel()
+  CopyEvidence copies;           // for candidate_for()
 };
 
 // Draws a candidate from one row of logits (V floats, unchanged). `uniform` in [0, 1) decides at
