@@ -30,6 +30,13 @@ Result<Json> parse_request(std::string_view text) {
   return request;
 }
 
+Result<std::string> parse_text(const Json& request, const char* key) {
+  const auto found = request.find(key);
+  if (found == request.end()) return wrong("the request has no \"" + std::string(key) + "\"");
+  if (!found->is_string()) return wrong("\"" + std::string(key) + "\" is not a string");
+  return found->get<std::string>();
+}
+
 // `limit` is one past the largest allowed id.
 Result<Ids> parse_ids(const Json& request, const char* key, std::int64_t limit) {
   const std::string name = "\"" + std::string(key) + "\"";
@@ -295,6 +302,22 @@ Result<std::string> answer_tokens(const engine::Tokenizer& tokenizer, std::strin
   if (!ids) return ids.error();
   const Json answer = {{"text", tokenizer.decode(*ids, {.control_tokens = true})}};
   return answer.dump(-1, ' ', false, Json::error_handler_t::replace);
+}
+
+Result<std::string> answer_program(const PythonSandbox& sandbox, std::string_view request) {
+  const Result<Json> json = parse_request(request);
+  if (!json) return json.error();
+  const Result<std::string> solution = parse_text(*json, "solution");
+  if (!solution) return solution.error();
+  const Result<std::string> tests =
+      json->contains("tests") ? parse_text(*json, "tests") : Result<std::string>("");
+  if (!tests) return tests.error();
+  const Result<RunOutcome> outcome = sandbox.run(*solution, *tests);
+  if (!outcome) return outcome.error();
+  return Json({{"verdict", name_of(outcome->verdict)},
+               {"parses", outcome->parses},
+               {"seconds", outcome->seconds}})
+      .dump();
 }
 
 std::string error_answer(const Error& error) {

@@ -75,6 +75,33 @@ class DebugTokens(LacunaTest):
         self.assertEqual([answer["text"] for answer in decoded], texts)
 
 
+class DebugProgram(LacunaTest):
+    def test_is_judged_by_its_tests(self):
+        double = "def double(x):\n    return 2 * x\n"
+        requests = lines(
+            {"solution": double, "tests": "assert double(2) == 4\n"},
+            {"solution": double, "tests": "assert double(2) == 5\n"},
+            {"solution": "def double(x:\n", "tests": "assert True\n"},
+            {"solution": "import os\nos._exit(0)\n"},
+            {"solution": "x = 1\n"},
+        )
+        answers = json_lines(self.run_ok("debug", "program", stdin=requests).stdout)
+        self.assertEqual([(a["verdict"], a["parses"]) for a in answers],
+                         [("passed", True), ("failed", True), ("failed", False), ("failed", True),
+                          ("passed", True)])
+
+    def test_is_killed_when_its_time_is_over(self):
+        request = lines({"solution": "while True: pass\n"})
+        answers = json_lines(self.run_ok("debug", "program", "--timeout", 1, stdin=request).stdout)
+        self.assertEqual(answers[0]["verdict"], "timed out")
+
+    def test_needs_a_text(self):
+        for request in (b"{}", b'{"solution":1}', b'{"solution":"x","tests":[]}', b'{"tests":""}'):
+            result = lacuna("debug", "program", stdin=request)
+            self.assertEqual(result.returncode, 1)
+            self.assertIn("error", json.loads(result.stdout))
+
+
 class WrongRequests(LacunaTest):
     def answers(self, command, *requests, code=1):
         result = lacuna("debug", command, "--model", DREAM, stdin=b"\n".join(requests))
