@@ -250,6 +250,7 @@ def read_arguments() -> argparse.Namespace:
     parser.add_argument("--lacuna", type=Path, help="the executable, whose sandbox runs tests")
     parser.add_argument("--server", help="address of a running server that completes, as in http://127.0.0.1:8012")
     parser.add_argument("--context", type=int, default=128, help="window in tokens")
+    parser.add_argument("--max-length", type=int, default=Holes.max_length, help="tokens of a hole at most")
     parser.add_argument("--batches", type=int, default=100)
     parser.add_argument("--prompts", type=int, default=Settings.prompts, help="of a batch")
     parser.add_argument("--group", type=int, default=Settings.group, help="completions of a prompt")
@@ -288,14 +289,13 @@ def main() -> None:
     arguments = read_arguments()
     settings, scorer = settings_of(arguments), scorer_of(arguments)
     torch.set_num_threads(1)
-    torch.set_flush_denormal(True)
     torch.manual_seed(settings.seed)
     filler = Filler.load(arguments.model, arguments.context)
     filler.model = export.load(arguments.model)  # not the frozen copy
     if arguments.lora:
         lora.attach(filler.model, lora.LoraSettings(rank=arguments.lora))
     if arguments.holes:
-        source = Holes(prompts.python_documents(arguments.holes), filler.tokenizer)
+        source = Holes(prompts.python_documents(arguments.holes), filler.tokenizer, max_length=arguments.max_length)
     else:
         source = Tasks.read(arguments.tasks)
     completer = Sampler(filler, settings.sampler)

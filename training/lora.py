@@ -110,7 +110,7 @@ def load(model: Model, folder: Path) -> None:
     """Attaches the adapters of a folder, also of PEFT's own, with the same rank everywhere."""
     try:
         saved = json.loads((folder / "adapter_config.json").read_text())
-        ours = {theirs.rsplit(".", 1)[1]: name for name, theirs in export.LAYER_NAMES.items()}
+        ours = {theirs.rsplit(".", 1)[-1]: name for name, theirs in export.LAYER_NAMES.items()}
         targets = tuple(ours[name] for name in saved["target_modules"])
         settings = LoraSettings(int(saved["r"]), float(saved["lora_alpha"]), targets)
         if saved["peft_type"] != "LORA" or saved.get("bias", "none") != "none" or saved.get("use_rslora"):

@@ -107,7 +107,7 @@ class Sampler:
             score = torch.full(masked.shape, -torch.inf).masked_scatter_(masked, certain)
             share = torch.ceil(masked.sum(1) / left.clamp(min=1)).long()
             left -= 1
-            for row, offsets in enumerate(score.argsort(1, descending=True, stable=True)):
+            for row, offsets in enumerate(score.argsort(dim=1, descending=True, stable=True)):
                 chosen = offsets[: share[row]]
                 ids[flat[row, chosen]] = drawn[row, chosen]
                 masked[row, chosen] = False
