@@ -141,6 +141,8 @@ class Trainer:
         totals = {"loss": 0.0, "divergence": 0.0, "clipped": 0.0}
         for rows in parts:
             part = rollouts.part(rows)
+            if not part.kept.any():  # a server may answer nothing at all
+                continue
             log_p = policy.log_probabilities(self.model, part, policy.part_of(mask, rows), self.filler.ids["mask"])
             made = grpo_loss(log_p, old[rows], reference[rows], advantages[rows], part.kept, settings.loss)
             (made.loss / len(parts)).backward()
@@ -285,6 +287,23 @@ def scorer_of(arguments: argparse.Namespace) -> Scorer:
     return Scorer(weights, Sandbox(arguments.lacuna) if arguments.lacuna else None)
 
 
+def source_of(arguments: argparse.Namespace, filler: Filler) -> Holes | Tasks:
+    if arguments.holes:
+        documents = prompts.python_documents(arguments.holes)
+        source, longest = Holes(documents, filler.tokenizer, max_length=arguments.max_length), arguments.max_length
+    else:
+        source = Tasks.read(arguments.tasks)
+        longest = max(p.length for p in source.prompts)
+        languages = {p.question.language for p in source.prompts}
+        if unknown := languages - set(filler.languages):
+            fail(f"{arguments.tasks}: the model knows no {min(unknown)}; it knows {', '.join(filler.languages)}")
+        if languages != {"python"} and {"parse", "code", "format"} & set(rewards.parse_weights(arguments.rewards)):
+            fail("the rewards parse, code and format judge Python only; give --rewards similar=1 or exact=1")
+    if longest > arguments.context // 2:
+        fail(f"--context {arguments.context} is too short for holes of {longest} tokens: give twice as much")
+    return source
+
+
 def main() -> None:
     arguments = read_arguments()
     settings, scorer = settings_of(arguments), scorer_of(arguments)
@@ -294,10 +313,7 @@ def main() -> None:
     filler.model = export.load(arguments.model)  # not the frozen copy
     if arguments.lora:
         lora.attach(filler.model, lora.LoraSettings(rank=arguments.lora))
-    if arguments.holes:
-        source = Holes(prompts.python_documents(arguments.holes), filler.tokenizer, max_length=arguments.max_length)
-    else:
-        source = Tasks.read(arguments.tasks)
+    source = source_of(arguments, filler)
     completer = Sampler(filler, settings.sampler)
     if arguments.server:
         completer = InfillServer(arguments.server, filler.tokenizer, settings.sampler)

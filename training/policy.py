@@ -42,7 +42,7 @@ def log_probabilities(model: Model, rollouts: Rollouts, mask: CoupledMask, mask_
     wanted = torch.cat([flat[hidden] + i * rollouts.ids.numel() for i, hidden in enumerate(masks)])
     targets = torch.cat([rollouts.ids.view(-1)[flat[hidden]] for hidden in masks])
     if len(wanted) == 0:
-        raise ValueError("no completion of these rows has a token")
+        return torch.zeros(kept.shape)
     logits = model(ids, wanted, rollouts.hidden_keys.repeat(3, 1, 1))
     values = torch.zeros(3 * kept.shape[0], kept.shape[1])
     values = values.masked_scatter(torch.cat(masks), log_probabilities_of(logits, targets))

@@ -1,6 +1,5 @@
 import dataclasses
 import json
-import os
 import tempfile
 import threading
 import unittest
@@ -19,7 +18,7 @@ from training.infill_client import InfillServer
 from training.model import Model, ModelConfig
 from training.prompts import Holes, Prompt, Tasks, python_documents
 from training.rewards import Scorer, Scores
-from training.rollouts import Sampler, SamplerSettings
+from training.rollouts import Completion, Sampler, SamplerSettings
 from training.tasks import Question
 from training.tests import support
 from training.tokenizer import MASK
@@ -311,6 +310,13 @@ class ServerTest(unittest.TestCase):
         subject = trainer()
         subject.completer = self.client
         self.assertIn("reward", subject.batch())
+
+    def test_answers_without_a_token_teach_nothing(self):
+        subject = trainer()
+        before = [p.detach().clone() for p in subject.parameters]
+        subject.completer = SimpleNamespace(complete=lambda asked, seed: [Completion([], "", [])] * len(asked))
+        self.assertEqual(subject.batch()["loss"], 0)
+        self.assertTrue(all(torch.equal(p, b) for p, b in zip(subject.parameters, before)))
 
 
 class MeasureTest(unittest.TestCase):
