@@ -1,23 +1,33 @@
 #!/usr/bin/env bash
-# Runs every fuzzer of a build for some seconds each, from its seed corpus in tests/fuzz/corpus.
+# Runs every fuzzer of a build for some seconds each, from its seed corpus in tests/fuzz/corpus, as
+# many at once as there are processors.
 #   scripts/run_fuzzers.sh BUILD_DIR SECONDS
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
+export build=$1 seconds=$2
 work=$(mktemp -d)
+export work
 trap 'rm -rf "$work"' EXIT
-found=0
-for fuzzer in "$1"/tests/fuzz/*_fuzz; do
-  [ -x "$fuzzer" ] || continue
-  name=$(basename "$fuzzer")
+
+# -timeout: an input that takes 10 s is a bug as well. A finding is left in the build folder.
+run_one() {
+  name=$(basename "$1")
   mkdir -p "$work/$name"
-  # -timeout: an input that takes 10 s is a bug as well. A finding is left in the build folder.
-  if ! "$fuzzer" "$work/$name" "tests/fuzz/corpus/${name%_fuzz}" -max_total_time="$2" -timeout=10 \
-    -rss_limit_mb=2048 -artifact_prefix="$1/" -print_final_stats=1 >"$work/log" 2>&1; then
-    tail -n 60 "$work/log"
-    exit 1
+  if "$1" "$work/$name" "tests/fuzz/corpus/${name%_fuzz}" -max_total_time="$seconds" -timeout=10 \
+    -rss_limit_mb=2048 -artifact_prefix="$build/$name-" -print_final_stats=1 >"$work/$name.log" 2>&1; then
+    inputs=$(sed -n 's/^stat::number_of_executed_units: *//p' "$work/$name.log")
+    echo "$name: $seconds s, $inputs inputs, nothing found"
+  else
+    printf '%s\n' "$name: FAILED" "$(tail -n 60 "$work/$name.log")"
+    return 1
   fi
-  echo "$name: $2 s, $(sed -n 's/^stat::number_of_executed_units: *//p' "$work/log") inputs, nothing found"
-  found=$((found + 1))
+}
+export -f run_one
+
+fuzzers=()
+for fuzzer in "$build"/tests/fuzz/*_fuzz; do
+  [ -x "$fuzzer" ] && fuzzers+=("$fuzzer")
 done
-[ "$found" -gt 0 ] || { echo "$0: no fuzzers in $1" >&2; exit 1; }
+[ ${#fuzzers[@]} -gt 0 ] || { echo "$0: no fuzzers in $build" >&2; exit 1; }
+printf '%s\0' "${fuzzers[@]}" | xargs -0 -n 1 -P "$(nproc)" bash -c 'run_one "$1"' run_one
