@@ -9,8 +9,7 @@ literal coder set to 16-bit data; the list has for each its number of ids and th
 compressed bytes. Documents need no table: each begins with <bof>, which stands nowhere else.
 They are in the order of a hash, so the first shards are a fair sample of the whole.
 
-`pretrain` takes such a folder in place of an encoded corpus and unpacks it when it is first used.
-Already unpacked ids count as such only while they fit the list.
+After `read` the folder is an encoded corpus, as `pretrain` expects one. Already unpacked ids count as such only while they fit the list.
 """
 
 from __future__ import annotations
