@@ -107,7 +107,7 @@ Command add_debug(CLI::App& root) {
       "sample",
       "{\"ids\":[...],\"steps\":N,\"alg\":\"...\"} -> {\"result\":[...],"
       "\"commits_per_step\":[...],\"forward_passes\":N}. Further fields: temperature, "
-      "top_p, top_k, alg_temp, eps, threshold, seed, cache (exact or cached), refresh");
+      "top_p, top_k, alg_temp, eps, threshold, seed, cache (exact, cached, prefix or dual), refresh");
   CLI::App* tokens = app->add_subcommand(
       "tokens", "{\"text\":\"...\"} -> {\"ids\":[...]}, {\"ids\":[...]} -> {\"text\":\"...\"}");
   CLI::App* program = app->add_subcommand(

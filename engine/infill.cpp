@@ -86,7 +86,7 @@ class CanvasRun {
       }
     }
     if (options.single_line) denoising.ends_hole = model_.line_end_tokens();
-    if (!options.exact) denoising.cache = {.scope = CacheScope::Holes, .refresh = options.refresh};
+    if (!options.exact) denoising.cache = options.cache;
     denoising.constraint = request_.constraint;
     denoising.stop = request_.stop;
     denoising.on_step = [this](const StepEvent& event) { on_step(event); };

@@ -84,7 +84,7 @@ Json options_json(const DecodeOptions& options) {
           {"eps", as_json(sampling.eps)},
           {"threshold", sampling.threshold ? Json(as_json(*sampling.threshold)) : Json()},
           {"exact", infill.exact},
-          {"refresh", infill.refresh}};
+          {"refresh", infill.cache.refresh}};
 }
 
 Json sample_json(const Sample& sample) {

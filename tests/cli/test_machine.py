@@ -103,6 +103,10 @@ class Bench(LacunaTest):
         self.assertEqual(rows["cache, refresh 8, verify 4"]["same_as_first"],
                          rows["cache, refresh 8"]["same_as_first"])
         self.assertLess(rows["8 tokens a pass"]["passes_per_fill"], first["passes_per_fill"])
+        for name in ("dual cache", "info gain 8, no cache", "profile fast", "profile exact"):
+            self.assertIn(name, rows)
+        self.assertEqual(rows["profile exact"]["passes_per_fill"], first["passes_per_fill"])
+        self.run_failing("bench", "decode", path, "--holes", 2, says="2 holes")
         self.assertIn("tokens/pass", self.run_ok("bench", "decode", path, "--limit", 1).stdout.decode())
         self.run_failing("bench", "decode", self.folder / "none.jsonl", says="none.jsonl")
 
