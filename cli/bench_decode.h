@@ -15,6 +15,7 @@ struct BenchDecodeOptions {
   std::vector<std::string> files;  // HumanEval-Infilling
   int limit = 50;
   int context = 0;  // as FillOptions has it
+  int holes = 1;    // in each text
   CommonOptions common;
 };
 

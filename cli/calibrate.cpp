@@ -140,13 +140,12 @@ nlohmann::ordered_json copies_json(const Measurements& found, const engine::Copy
 }
 
 std::string as_text(const nlohmann::ordered_json& result) {
-  std::string text =
-      "wrote " + result["file"].get<std::string>() + "\n" +
-      std::to_string(result["holes"].get<std::size_t>()) +
-      " holes; on these lengths are off by a factor of " +
-      fixed(std::exp(result["log_error"].get<double>()), 2) +
-      ", with the published calibration of other models " +
-      fixed(std::exp(result["log_error_published"].get<double>()), 2) + "\n";
+  std::string text = "wrote " + result["file"].get<std::string>() + "\n" +
+                     std::to_string(result["holes"].get<std::size_t>()) +
+                     " holes; on these lengths are off by a factor of " +
+                     fixed(std::exp(result["log_error"].get<double>()), 2) +
+                     ", with the published calibration of other models " +
+                     fixed(std::exp(result["log_error_published"].get<double>()), 2) + "\n";
   const nlohmann::ordered_json& copies = result["copies"];
   if (copies.contains("error")) {
     return text + "copies were not measured: " + copies["error"].get<std::string>() + "\n";

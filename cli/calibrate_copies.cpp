@@ -44,15 +44,14 @@ Result<void> measure_copies(const engine::Model& model, std::string_view text,
       model.tokenizer()->encode(text.substr(begin, end - begin));
   const std::vector<engine::Hole> holes = {
       {.begin = begin, .end = end, .tokens = static_cast<int>(answer.size()), .hint = {}}};
-  Result<engine::Canvas> canvas =
-      engine::build_canvas(model, {.text = text,
-                                   .holes = holes,
-                                   .filled = {},
-                                   .language = language,
-                                   .line_comment = {},
-                                   .default_hole_tokens = 1,
-                                   .max_tokens = max_canvas,
-                                   .beyond_bytes = engine::kCopyBytes});
+  Result<engine::Canvas> canvas = engine::build_canvas(model, {.text = text,
+                                                               .holes = holes,
+                                                               .filled = {},
+                                                               .language = language,
+                                                               .line_comment = {},
+                                                               .default_hole_tokens = 1,
+                                                               .max_tokens = max_canvas,
+                                                               .beyond_bytes = engine::kCopyBytes});
   if (!canvas) return canvas.error();
   const int first = canvas->holes[0].begin;
   const std::vector<std::int32_t> masked = reveal(answer, first, random, canvas->tokens);
@@ -75,8 +74,7 @@ Result<void> measure_copies(const engine::Model& model, std::string_view text,
       source.find(canvas->tokens, masked[i], scratch.copies);
       const std::int32_t token = answer[static_cast<std::size_t>(masked[i] - first)];
       const engine::CopyEvidence evidence = scratch.copies;
-      const auto sample =
-          engine::copy_sample(row, evidence, source.mixing(), token, scratch);
+      const auto sample = engine::copy_sample(row, evidence, source.mixing(), token, scratch);
       if (sample) found.samples[index_of(sharpness)].push_back(*sample);
     }
   }

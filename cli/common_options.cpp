@@ -66,6 +66,42 @@ void add_parallel_options(CLI::App& app, SamplingFlags& flags) {
       ->type_name("N")
       ->group(kSamplerGroup)
       ->check(whole_number(0, 64));
+  app.add_option("--info-gain", flags.info_gain,
+                 "Of N sets of tokens fix the one after which the model is surest of the rest; "
+                 "needs --alg entropy, and one more pass for most steps")
+      ->type_name("N")
+      ->group(kSamplerGroup)
+      ->check(whole_number(0, 64));
+  app.add_option("--position-temperature", flags.position_temperature,
+                 "How far these sets may be from the surest one (default: 0.2)")
+      ->type_name("X")
+      ->group(kSamplerGroup)
+      ->check(finite_number());
+}
+
+// What a step computes.
+void add_cache_options(CLI::App& app, SamplingFlags& flags) {
+  app.add_option("--cache", flags.cache,
+                 "What is computed between two passes over the whole context: holes, dual (the "
+                 "current block), or prefix (the block and what follows) (default: holes)")
+      ->type_name("NAME")
+      ->group(kSamplerGroup)
+      ->check(one_of({"holes", "dual", "prefix"}));
+  app.add_option("--refresh", flags.refresh,
+                 "Recompute the context every N steps; 1 is exact (default: 8)")
+      ->type_name("N")
+      ->group(kSamplerGroup)
+      ->check(whole_number(1, kMaxSteps));
+  app.add_option("--refresh-share", flags.refresh_share,
+                 "Recompute the context also when this share of the masks has been filled since")
+      ->type_name("X")
+      ->group(kSamplerGroup)
+      ->check(CLI::Range(0.0, 1.0));
+  app.add_option("--look-around", flags.look_around,
+                 "Compute also N tokens before and after each hole or block (default: 0)")
+      ->type_name("N")
+      ->group(kSamplerGroup)
+      ->check(whole_number(0, 4096));
 }
 
 }  // namespace
@@ -152,11 +188,7 @@ void add_sampling_options(CLI::App& app, SamplingFlags& flags, CommonOptions& op
       ->group(kSamplerGroup)
       ->check(finite_number());
   add_parallel_options(app, flags);
-  app.add_option("--refresh", flags.refresh,
-                 "Recompute the context every N steps; 1 is exact (default: 8)")
-      ->type_name("N")
-      ->group(kSamplerGroup)
-      ->check(whole_number(1, kMaxSteps));
+  add_cache_options(app, flags);
   app.add_flag("--exact", options.exact,
                "The published sampler: a full float32 pass at every step, no token suppressed")
       ->group(kSamplerGroup);
@@ -190,9 +222,25 @@ Result<engine::SamplingOptions> with_flags(engine::SamplingOptions defaults,
   if (flags.tokens_per_step) options.tokens_per_step = flags.tokens_per_step;
   if (flags.block_length) options.block_length = flags.block_length;
   options.verify = flags.verify.value_or(options.verify);
+  options.info_gain = flags.info_gain.value_or(options.info_gain);
+  options.position_temperature = flags.position_temperature.value_or(options.position_temperature);
   options.seed = seed;
   if (const Result<void> ok = engine::check(options); !ok) return ok.error();
   return options;
+}
+
+engine::CacheOptions with_cache_flags(engine::CacheOptions defaults, const SamplingFlags& flags) {
+  using engine::CacheScope;
+  if (flags.cache) {
+    defaults.scope = *flags.cache == "dual"     ? CacheScope::Block
+                     : *flags.cache == "prefix" ? CacheScope::Prefix
+                                                : CacheScope::Holes;
+  }
+  defaults.refresh = flags.refresh.value_or(defaults.refresh);
+  defaults.refresh_share = flags.refresh_share.value_or(defaults.refresh_share);
+  defaults.look_before = flags.look_around.value_or(defaults.look_before);
+  defaults.look_after = flags.look_around.value_or(defaults.look_after);
+  return defaults;
 }
 
 Result<engine::SamplingOptions> published_defaults(const engine::GenerationDefaults& model) {

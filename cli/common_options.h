@@ -6,6 +6,7 @@
 #include <string>
 #include <string_view>
 
+#include "engine/cache_policy.h"
 #include "engine/checkpoint/generation_defaults.h"
 #include "engine/sampler/options.h"
 #include "support/result.h"
@@ -48,11 +49,13 @@ struct SamplingFlags {
   std::optional<int> tokens_per_step;
   std::optional<int> block_length;
   std::optional<int> verify;
+  std::optional<int> info_gain;
+  std::optional<float> position_temperature;
+  std::optional<std::string> cache;
   std::optional<int> refresh;
+  std::optional<float> refresh_share;
+  std::optional<int> look_around;
 };
-
-// Of the block cache, where nothing else is said.
-inline constexpr int kDefaultRefresh = 8;
 
 // What the help texts give as defaults.
 struct SamplingHelp {
@@ -70,6 +73,9 @@ void add_sampling_options(CLI::App& app, SamplingFlags& flags, CommonOptions& op
 // `defaults` with what was given, checked. InvalidInput for values out of bounds.
 Result<engine::SamplingOptions> with_flags(engine::SamplingOptions defaults,
                                            const SamplingFlags& flags, std::uint64_t seed);
+
+// `defaults` with what was given of the cache.
+engine::CacheOptions with_cache_flags(engine::CacheOptions defaults, const SamplingFlags& flags);
 
 // Dream's published defaults (alg origin, 512 steps, eps 0.001), and over them what the model's
 // generation_config.json sets. InvalidInput when that names an algorithm that does not exist.

@@ -16,7 +16,7 @@ namespace {
 constexpr std::uint64_t kMaxRequestBytes = 64ULL << 20;
 
 constexpr const char* kDescription =
-    "Answer JSON requests about a model: one object a line on standard input, one answer a line on "
+    "Answer JSON requests, most of them about a model: one object a line on standard input, one answer a line on "
     "standard output. A request that is wrong is answered by {\"error\": ...}; the exit code is "
     "then 1. Numbers are computed in float32 unless --dtype says otherwise.";
 
@@ -24,11 +24,13 @@ constexpr const char* kExamples =
     "Examples:\n"
     "  echo '{\"ids\":[5,1,1,3]}' | lacuna debug logits --rows 1,2\n"
     "  echo '{\"ids\":[5,1,1,3],\"steps\":2,\"alg\":\"entropy\"}' | lacuna debug sample\n"
-    "  echo '{\"text\":\"def f():\"}' | lacuna debug tokens";
+    "  echo '{\"text\":\"def f():\"}' | lacuna debug tokens\n"
+    "  echo '{\"solution\":\"x = 1\\n\",\"tests\":\"assert x == 1\"}' | lacuna debug program";
 
 struct DebugOptions {
   CommonOptions common;
   std::vector<int> rows;
+  int timeout = 3;  // seconds, of a program
 };
 
 using Answer = std::function<Result<std::string>(std::string_view)>;
@@ -77,6 +79,12 @@ int run_tokens(const DebugOptions& options) {
   return answer_all([&](std::string_view request) { return answer_tokens(**tokenizer, request); });
 }
 
+int run_program(const DebugOptions& options) {
+  const auto sandbox = PythonSandbox::open({.seconds = static_cast<double>(options.timeout)});
+  if (!sandbox) return report(sandbox.error());
+  return answer_all([&](std::string_view request) { return answer_program(*sandbox, request); });
+}
+
 }  // namespace
 
 Command add_debug(CLI::App& root) {
@@ -99,13 +107,22 @@ Command add_debug(CLI::App& root) {
       "sample",
       "{\"ids\":[...],\"steps\":N,\"alg\":\"...\"} -> {\"result\":[...],"
       "\"commits_per_step\":[...],\"forward_passes\":N}. Further fields: temperature, "
-      "top_p, top_k, alg_temp, eps, threshold, seed, cache (exact or cached), refresh");
+      "top_p, top_k, alg_temp, eps, threshold, seed, cache (exact, cached, prefix or dual), refresh");
   CLI::App* tokens = app->add_subcommand(
       "tokens", "{\"text\":\"...\"} -> {\"ids\":[...]}, {\"ids\":[...]} -> {\"text\":\"...\"}");
+  CLI::App* program = app->add_subcommand(
+      "program",
+      "{\"solution\":\"...\",\"tests\":\"...\"} -> {\"verdict\":\"passed\",\"parses\":true,"
+      "\"seconds\":N}: runs Python shut in, as `lacuna eval` does; no model is needed");
+  program->add_option("--timeout", options->timeout, "Seconds until a program is killed")
+      ->type_name("S")
+      ->check(whole_number(1, 3600))
+      ->capture_default_str();
   for (CLI::App* command : {logits, sample, tokens}) add_model_option(*command, options->common);
   for (CLI::App* command : {logits, sample}) add_device_options(*command, options->common);
-  return {app, [options, logits, sample] {
+  return {app, [options, logits, sample, program] {
             if (logits->parsed()) return run_logits(*options);
+            if (program->parsed()) return run_program(*options);
             return sample->parsed() ? run_sample(*options) : run_tokens(*options);
           }};
 }

@@ -30,6 +30,13 @@ Result<Json> parse_request(std::string_view text) {
   return request;
 }
 
+Result<std::string> parse_text(const Json& request, const char* key) {
+  const auto found = request.find(key);
+  if (found == request.end()) return wrong("the request has no \"" + std::string(key) + "\"");
+  if (!found->is_string()) return wrong("\"" + std::string(key) + "\" is not a string");
+  return found->get<std::string>();
+}
+
 // `limit` is one past the largest allowed id.
 Result<Ids> parse_ids(const Json& request, const char* key, std::int64_t limit) {
   const std::string name = "\"" + std::string(key) + "\"";
@@ -128,13 +135,33 @@ struct SampleRequest {
   bool early_exit = false;
 };
 
-Result<engine::CacheOptions> parse_cache(const std::string& name, int refresh) {
+// Fast-dLLM's two caches have a full pass at each block's start and no other, unless asked for.
+Result<engine::CacheOptions> parse_cache(Fields& fields) {
   using engine::CacheScope;
-  if (name == "exact") return engine::CacheOptions{.scope = CacheScope::None};
-  if (name == "cached") return engine::CacheOptions{.scope = CacheScope::Holes, .refresh = refresh};
-  if (name == "prefix") return engine::CacheOptions{.scope = CacheScope::Prefix, .refresh = 0};
-  if (name == "dual") return engine::CacheOptions{.scope = CacheScope::Block, .refresh = 0};
-  return wrong("\"cache\" is none of \"exact\", \"cached\", \"prefix\" and \"dual\"");
+  std::string name = "exact";
+  std::optional<int> refresh;
+  engine::CacheOptions cache;
+  fields.read("cache", name);
+  fields.read("refresh", refresh);
+  fields.read("refresh_share", cache.refresh_share);
+  fields.read("look_before", cache.look_before);
+  fields.read("look_after", cache.look_after);
+  if (!fields.problem().empty()) return wrong(fields.problem());
+  if (refresh == 0) return wrong("\"refresh\" is 0; it must be at least 1");
+  if (!(cache.refresh_share >= 0 && cache.refresh_share <= 1)) {
+    return wrong("\"refresh_share\" must be from 0 to 1");
+  }
+  cache.refresh = refresh.value_or(name == "cached" ? 8 : 0);
+  if (name == "exact") {
+    cache.scope = CacheScope::None;
+  } else if (name == "prefix") {
+    cache.scope = CacheScope::Prefix;
+  } else if (name == "dual") {
+    cache.scope = CacheScope::Block;
+  } else if (name != "cached") {
+    return wrong("\"cache\" is none of \"exact\", \"cached\", \"prefix\" and \"dual\"");
+  }
+  return cache;
 }
 
 // The two published loops have their own defaults: Dream's `diffusion_generate` fills the masks of
@@ -143,8 +170,6 @@ Result<SampleRequest> parse_sample(const Json& request) {
   SampleRequest sample;
   const bool appends = request.contains("prompt");
   std::string alg = appends ? "low_confidence" : "origin";
-  std::string cache = "exact";
-  int refresh = 8;
   sample.sampling.steps = appends ? kLladaLength : kPublishedSteps;
   if (appends) sample.sampling.block_length = kLladaLength;
   Fields fields(request);
@@ -165,11 +190,10 @@ Result<SampleRequest> parse_sample(const Json& request) {
   fields.read("verify", sample.sampling.verify);
   fields.read("eta", sample.sampling.eta);
   fields.read("seed", sample.sampling.seed);
-  fields.read("cache", cache);
-  fields.read("refresh", refresh);
-  if (!fields.problem().empty()) return wrong(fields.problem());
-  if (refresh < 1) return wrong("\"refresh\" is 0; it must be at least 1");
-  const Result<engine::CacheOptions> parsed_cache = parse_cache(cache, refresh);
+  fields.read("info_gain", sample.sampling.info_gain);
+  fields.read("position_temperature", sample.sampling.position_temperature);
+  fields.read("gain_bypass", sample.sampling.gain_bypass);
+  const Result<engine::CacheOptions> parsed_cache = parse_cache(fields);
   if (!parsed_cache) return parsed_cache.error();
   sample.cache = *parsed_cache;
   sample.early_exit = sample.sampling.block_length.has_value() &&
@@ -295,6 +319,22 @@ Result<std::string> answer_tokens(const engine::Tokenizer& tokenizer, std::strin
   if (!ids) return ids.error();
   const Json answer = {{"text", tokenizer.decode(*ids, {.control_tokens = true})}};
   return answer.dump(-1, ' ', false, Json::error_handler_t::replace);
+}
+
+Result<std::string> answer_program(const PythonSandbox& sandbox, std::string_view request) {
+  const Result<Json> json = parse_request(request);
+  if (!json) return json.error();
+  const Result<std::string> solution = parse_text(*json, "solution");
+  if (!solution) return solution.error();
+  const Result<std::string> tests =
+      json->contains("tests") ? parse_text(*json, "tests") : Result<std::string>("");
+  if (!tests) return tests.error();
+  const Result<RunOutcome> outcome = sandbox.run(*solution, *tests);
+  if (!outcome) return outcome.error();
+  return Json({{"verdict", name_of(outcome->verdict)},
+               {"parses", outcome->parses},
+               {"seconds", outcome->seconds}})
+      .dump();
 }
 
 std::string error_answer(const Error& error) {

@@ -7,6 +7,7 @@
 #include <string_view>
 #include <vector>
 
+#include "cli/eval/sandbox.h"
 #include "engine/model.h"
 #include "support/result.h"
 
@@ -27,6 +28,11 @@ Result<std::string> answer_sample(const engine::Model& model, std::string_view r
 // {"text":"..."} -> {"ids":[...]}; {"ids":[...]} -> {"text":"..."}, in which control tokens are
 // spelt out and bytes that are no UTF-8 are U+FFFD.
 Result<std::string> answer_tokens(const engine::Tokenizer& tokenizer, std::string_view request);
+
+// {"solution":"...","tests":"..."} -> {"verdict":"passed","parses":true,"seconds":N}: runs the
+// Python text `solution` and after it `tests`, which may be absent. `verdict` is name_of() a
+// Verdict. Training uses this for its rewards, so that there is one sandbox.
+Result<std::string> answer_program(const PythonSandbox& sandbox, std::string_view request);
 
 // {"error":"..."}
 std::string error_answer(const Error& error);

@@ -148,14 +148,13 @@ Result<std::vector<engine::Hole>> holes_of(std::string_view text, const FillOpti
 
 engine::InfillOptions infill_options(const FillOptions& options) {
   engine::InfillOptions infill;
-  infill.refresh = kDefaultRefresh;
   if (!options.profile.empty()) engine::apply(*engine::profile_named(options.profile), infill);
   infill.sampling = *with_flags(infill.sampling, options.sampling, options.common.seed);
   infill.steps_per_token = options.sampling.steps ? 0 : 1;
   infill.default_hole_tokens = options.tokens;
   infill.max_canvas = options.context;
   infill.exact = infill.exact || options.common.exact;
-  infill.refresh = options.sampling.refresh.value_or(infill.refresh);
+  infill.cache = with_cache_flags(infill.cache, options.sampling);
   infill.length = *engine::parse_length_mode(options.length);
   infill.copy = *engine::parse_copy_mode(options.copy);
   infill.max_hole_tokens = options.max_tokens;

@@ -73,11 +73,13 @@ Json options_json(const engine::InfillOptions& options) {
           {"tokens_per_step", or_null(sampling.tokens_per_step)},
           {"block_length", or_null(sampling.block_length)},
           {"verify", sampling.verify},
+          {"info_gain", sampling.info_gain},
           {"length", engine::name_of(options.length)},
           {"single_line", options.single_line},
           {"copy", engine::name_of(options.copy)},
           {"exact", options.exact},
-          {"refresh", options.refresh},
+          {"cache", options.exact ? "exact" : engine::name_of(options.cache.scope)},
+          {"refresh", options.cache.refresh},
           {"tokens", options.default_hole_tokens},
           {"context", options.max_canvas}};
 }

@@ -140,7 +140,7 @@ std::string to_json(const engine::GenerateRequest& request, const engine::Genera
         {"eps", as_json(sampling.eps)},
         {"threshold", sampling.threshold ? Json(as_json(*sampling.threshold)) : Json()},
         {"exact", request.exact},
-        {"refresh", request.refresh}}}};
+        {"refresh", request.cache.refresh}}}};
   return json.dump(2, ' ', false, Json::error_handler_t::replace) + "\n";
 }
 
@@ -167,7 +167,7 @@ Result<engine::GenerateRequest> request_for(const GenerateOptions& options,
   request.logits_eos_inf = options.logits_eos_inf;
   request.confidence_eos_eot_inf = options.confidence_eos_eot_inf;
   request.exact = options.common.exact;
-  request.refresh = options.sampling.refresh.value_or(kDefaultRefresh);
+  request.cache = with_cache_flags(request.cache, options.sampling);
   std::optional<engine::ChatOptions> format;
   if (chat) format.emplace();
   if (chat && options.system) format->system = *options.system;

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cstddef>
+#include <numeric>
 
 namespace lacuna::engine {
 namespace {
@@ -9,14 +10,22 @@ namespace {
 class Cache : public CachePolicy {
  public:
   Cache(const CacheOptions& options, int capacity) : options_(options) {
+    all_.reserve(static_cast<std::size_t>(capacity));
     rows_.reserve(static_cast<std::size_t>(capacity));
   }
 
   std::span<const std::int32_t> rows(const CacheStep& step) override {
+    if (!needs_full_pass(step)) return rows_between(step);
+    masks_at_refresh_ = step.masks;
+    all_.resize(step.hole_of.size());
+    std::iota(all_.begin(), all_.end(), 0);
+    return all_;
+  }
+
+  std::span<const std::int32_t> rows_between(const CacheStep& step) override {
     rows_.clear();
     const int size = static_cast<int>(step.hole_of.size());
-    if (needs_full_pass(step)) {
-      masks_at_refresh_ = step.masks;
+    if (options_.scope == CacheScope::None || options_.refresh == 1) {
       append(0, size);
     } else if (options_.scope == CacheScope::Holes) {
       append_holes(step);
@@ -49,9 +58,9 @@ class Cache : public CachePolicy {
 
   // The rows of [begin, end) with those around; what is in already stays in once.
   void append_around(const CacheStep& step, int begin, int end) {
+    const int size = static_cast<int>(step.hole_of.size());
     const int before = std::max(options_.look_before, step.row_before ? 1 : 0);
-    append(begin - before,
-           std::min(end + options_.look_after, static_cast<int>(step.hole_of.size())));
+    append(begin - before, end + std::min(options_.look_after, size - end));
   }
 
   void append(int begin, int end) {
@@ -61,10 +70,25 @@ class Cache : public CachePolicy {
 
   CacheOptions options_;
   int masks_at_refresh_ = 0;
-  std::vector<std::int32_t> rows_;
+  std::vector<std::int32_t> all_;   // of a full pass
+  std::vector<std::int32_t> rows_;  // of one between
 };
 
 }  // namespace
+
+std::string_view name_of(CacheScope scope) {
+  switch (scope) {
+    case CacheScope::None:
+      return "exact";
+    case CacheScope::Holes:
+      return "holes";
+    case CacheScope::Block:
+      return "dual";
+    case CacheScope::Prefix:
+      return "prefix";
+  }
+  return "unknown";
+}
 
 std::unique_ptr<CachePolicy> make_cache(const CacheOptions& options, int capacity) {
   return std::make_unique<Cache>(options, capacity);

@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <memory>
 #include <span>
+#include <string_view>
 #include <vector>
 
 namespace lacuna::engine {
@@ -27,6 +28,10 @@ class CachePolicy {
   // The rows to recompute, increasing; asked once for each step. The span is valid until the next
   // call.
   virtual std::span<const std::int32_t> rows(const CacheStep& step) = 0;
+
+  // The rows that a step between two full passes computes; all where there is none between them.
+  // Changes nothing.
+  virtual std::span<const std::int32_t> rows_between(const CacheStep& step) = 0;
 };
 
 // Where the rows between two full passes lie.
@@ -36,6 +41,9 @@ enum class CacheScope : std::uint8_t {
   Block,   // the current block (Fast-dLLM's dual cache, Wu et al., 2505.22618)
   Prefix,  // the current block and all that follows (Fast-dLLM's prefix cache)
 };
+
+// "exact", "holes", "dual", "prefix".
+std::string_view name_of(CacheScope scope);
 
 struct CacheOptions {
   CacheScope scope = CacheScope::Holes;

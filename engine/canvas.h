@@ -32,7 +32,7 @@ struct CanvasSource {
   std::string_view language;            // "python", ...; may be empty
   std::string_view line_comment;        // how hints are written; empty: "#"
   int default_hole_tokens;
-  int max_tokens;  // of the canvas
+  int max_tokens;        // of the canvas
   int beyond_bytes = 0;  // for Canvas::beyond, on each side; 0: none
 };
 

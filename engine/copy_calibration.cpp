@@ -41,8 +41,8 @@ Result<CopyMixing> parse_copy_mixing(std::string_view text) {
   if (!object.is_object()) return fail(ErrorCode::Corrupt, "it is not a JSON object");
   CopyMixing mixing;
   const auto sharpness = object.find("sharpness");
-  if (sharpness == object.end() || !sharpness->is_number_integer() ||
-      *sharpness < 1 || *sharpness > kMostSharpness) {
+  if (sharpness == object.end() || !sharpness->is_number_integer() || *sharpness < 1 ||
+      *sharpness > kMostSharpness) {
     return fail(ErrorCode::Corrupt,
                 "sharpness must be a whole number from 1 to " + std::to_string(kMostSharpness));
   }
@@ -51,8 +51,8 @@ Result<CopyMixing> parse_copy_mixing(std::string_view text) {
     const auto found = object.find(kCopyFeatureNames[i]);
     if (found == object.end() || !found->is_number() ||
         !(std::abs(found->get<double>()) <= kMostWeight)) {
-      return fail(ErrorCode::Corrupt, std::string(kCopyFeatureNames[i]) +
-                                          " must be a number from -1000 to 1000");
+      return fail(ErrorCode::Corrupt,
+                  std::string(kCopyFeatureNames[i]) + " must be a number from -1000 to 1000");
     }
     mixing.weights[i] = found->get<double>();
   }
@@ -108,8 +108,8 @@ Result<CopyMixing> fit_copy_mixing(std::span<const CopySample> samples, int shar
       square[i] = 0.999 * square[i] + 0.001 * g * g;
       const double m = mean[i] / (1 - std::pow(0.9, step));
       const double v = square[i] / (1 - std::pow(0.999, step));
-      mixing.weights[i] =
-          std::clamp(mixing.weights[i] + rate * m / (std::sqrt(v) + 1e-8), -kMostWeight, kMostWeight);
+      mixing.weights[i] = std::clamp(mixing.weights[i] + rate * m / (std::sqrt(v) + 1e-8),
+                                     -kMostWeight, kMostWeight);
     }
   }
   return mixing;

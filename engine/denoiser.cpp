@@ -8,6 +8,7 @@
 #include <string>
 
 #include "engine/drafts.h"
+#include "engine/information_gain.h"
 #include "engine/revocation.h"
 #include "engine/sampler/commit_rule.h"
 
@@ -52,17 +53,20 @@ Result<void> check_request(const DenoiseRequest& request) {
                 "holes that change their length cannot be used with block_length, verify, "
                 "revoke, cfg_scale, alg p2 or alg remdm");
   }
+  if (request.elastic && sampling.info_gain > 0) {
+    return fail(ErrorCode::InvalidInput, "info_gain cannot be used with elastic holes");
+  }
   return {};
 }
 
 // One request being denoised. All vectors get their capacity in the constructor.
 //
 // ask() and take() are the two halves of a step, with the forward pass between them, so that
-// several runs can share a pass.
+// several runs can share a pass. A step that looks ahead has another pass after take(), between
+// look() and take_look().
 class Run {
  public:
-  Run(Predictor& predictor, const DenoiseRequest& request, int slot, int guidance_slot,
-      int n_drafts)
+  Run(Predictor& predictor, const DenoiseRequest& request, int slot, int guidance_slot, bool alone)
       : predictor_(predictor),
         request_(request),
         slot_(slot),
@@ -71,7 +75,13 @@ class Run {
         random_(request.sampling.seed),
         canvas_(request.canvas),
         cache_(make_cache(request.cache, largest_canvas(request))),
-        drafts_(n_drafts, request.cache.scope, largest_canvas(request), count_masks(request)),
+        // In a batch the rows that drafts would use belong to the others, and the logits to draw
+        // again from are those of the last pass, which may be the others' alone.
+        drafts_(alone ? request.sampling.verify : 0, request.cache.scope, largest_canvas(request),
+                count_masks(request)),
+        gain_(request.sampling, largest_canvas(request), count_masks(request)),
+        reuses_looks_(alone ||
+                      (request.constraint == nullptr && request.sampling.temperature == 0)),
         revocation_(request.sampling.revoke ? count_masks(request) : 0, largest_canvas(request)) {
     find_holes();
     const std::size_t n_variable = variable_.size();
@@ -111,15 +121,9 @@ class Run {
   void ask(std::vector<PredictRequest>& batch, int& n_candidates) {
     begin_ = Clock::now();
     collect_predicted();
-    const CacheStep cache_step{.step = step_,
-                               .hole_of = hole_of_,
-                               .block_step = block_step_,
-                               .block_begin = block_begin_,
-                               .block_end = block_end_,
-                               .masks = static_cast<int>(masked_.size()),
-                               .row_before = predictor_.row_that_predicts(1) == 0};
+    looked_ = false;
     pass_ = {.canvas = canvas_,
-             .rows = cache_->rows(cache_step),
+             .rows = cache_->rows(cache_step()),
              .masked = predicted_,
              .draw = draw_,
              .random = &random_,
@@ -129,12 +133,7 @@ class Run {
              .copies = request_.copies};
     if (may_not_expand()) pass_.draw.forbidden = request_.elastic->expand_token;
     candidates_.resize(predicted_.size());
-    foreseen_ = drafts_.find(canvas_, step_, pass_.rows, predicted_, candidates_);
-    if (foreseen_) {
-      // The logits for another draw lie where the draft's were asked for.
-      first_candidate_ = drafts_.first_candidate();
-      return;
-    }
+    if (is_foreseen()) return;
     first_candidate_ = n_candidates;
     if (request_.sampling.cfg_scale != 0) ask_for_guidance();
     batch.push_back(pass_);
@@ -144,23 +143,37 @@ class Run {
     if (request_.sampling.revoke) ask_again(batch, n_candidates);
   }
 
-  // The second half: `answers` are the candidates of the whole pass.
-  void take(std::span<const Candidate> answers) {
+  // The second half: `answers` are the candidates of the whole pass. False when the step wants to
+  // look ahead before it commits.
+  bool take(std::span<const Candidate> answers) {
     if (!foreseen_) {
       std::copy_n(answers.begin() + first_candidate_, candidates_.size(), candidates_.begin());
       drafts_.take(answers);
     }
     choose();
+    if (wants_look()) return false;
     revoke();
     commit();
     if (request_.sampling.revoke) revoke_unsure(answers);
     drafts_.plan(canvas_, request_.mask_token, candidates_, *rule_, random_,
                  step_info(block_step_ + 1), step_ + 1);
-    edit();
-    report(std::chrono::duration<double>(Clock::now() - begin_).count());
-    update_masked();
-    ++step_;
-    ++block_step_;
+    end_step();
+    return true;
+  }
+
+  void look(std::vector<PredictRequest>& batch, int& n_candidates) {
+    looked_ = true;
+    ++forward_passes_;
+    gain_.ask(pass_, cache_->rows_between(cache_step()), batch, n_candidates);
+  }
+
+  void take_look(std::span<const Candidate> answers) {
+    proposals_.clear();
+    for (const Candidate& candidate : gain_.best(answers)) propose(candidate, proposals_);
+    revoked_positions_.clear();
+    commit();
+    end_step();
+    if (!edits_.empty() || !reuses_looks_) gain_.forget();
   }
 
   DenoiseResult result() {
@@ -172,6 +185,48 @@ class Run {
   }
 
  private:
+  CacheStep cache_step() const {
+    return {.step = step_,
+            .hole_of = hole_of_,
+            .block_step = block_step_,
+            .block_begin = block_begin_,
+            .block_end = block_end_,
+            .masks = static_cast<int>(masked_.size()),
+            .row_before = predictor_.row_that_predicts(1) == 0};
+  }
+
+  // Whether an earlier pass had this canvas as a variant. The logits for another draw lie where
+  // its candidates were asked for.
+  bool is_foreseen() {
+    foreseen_ = true;
+    if (drafts_.find(canvas_, step_, pass_.rows, predicted_, candidates_)) {
+      first_candidate_ = drafts_.first_candidate();
+    } else if (gain_.find(canvas_, step_, pass_.rows, predicted_, candidates_)) {
+      first_candidate_ = gain_.first_candidate();
+    } else {
+      foreseen_ = false;
+    }
+    return foreseen_;
+  }
+
+  bool wants_look() {
+    if (request_.sampling.info_gain == 0) return false;
+    return gain_.plan(pass_, candidates_, chosen_, *rule_, step_info(block_step_),
+                      [this](int index, int attempt) {
+                        PredictRequest again = pass_;
+                        again.attempt = attempt;
+                        return predictor_.redraw(again, index, first_candidate_);
+                      });
+  }
+
+  void end_step() {
+    edit();
+    report(std::chrono::duration<double>(Clock::now() - begin_).count());
+    update_masked();
+    ++step_;
+    ++block_step_;
+  }
+
   // Every mask is variable, and belongs to a hole and to a block.
   void find_holes() {
     hole_of_.assign(canvas_.size(), -1);
@@ -309,7 +364,8 @@ class Run {
       return;
     }
     const std::size_t n_proposed = proposals_.size();
-    int redraws_left = request_.max_redraws;
+    // After a look the logits of the step are gone.
+    int redraws_left = looked_ ? 0 : request_.max_redraws;
     while (!proposals_.empty()) {
       vet(redraws_left);
       proposals_.swap(redrawn_);
@@ -488,6 +544,9 @@ class Run {
   int initial_masks_ = 0;
   std::unique_ptr<CachePolicy> cache_;
   Drafts drafts_;
+  InformationGain gain_;
+  bool reuses_looks_;    // whether what a look has foreseen can serve the next step
+  bool looked_ = false;  // at this step
   Revocation revocation_;
   std::vector<std::int32_t> in_question_;
 
@@ -527,6 +586,17 @@ class Run {
   int expansions_in_block_ = 0;
 };
 
+// The second pass of a step, for the runs that look ahead.
+void look_ahead(Predictor& predictor, std::span<Run* const> runs,
+                std::vector<PredictRequest>& batch, std::vector<Candidate>& candidates) {
+  batch.clear();
+  int n_candidates = 0;
+  for (Run* run : runs) run->look(batch, n_candidates);
+  candidates.resize(static_cast<std::size_t>(n_candidates));
+  predictor.predict_batch(batch, candidates);
+  for (Run* run : runs) run->take_look(candidates);
+}
+
 }  // namespace
 
 std::vector<Result<DenoiseResult>> denoise_batch(Predictor& predictor,
@@ -536,14 +606,13 @@ std::vector<Result<DenoiseResult>> denoise_batch(Predictor& predictor,
   std::vector<std::unique_ptr<Run>> runs;  // null when done
   for (int i = 0; i < n; ++i) {
     const Result<void> checked = check_request(requests[i]);
-    // In a batch the rows that drafts would use belong to the others.
-    const int n_drafts = n == 1 ? requests[i].sampling.verify : 0;
-    runs.push_back(checked ? std::make_unique<Run>(predictor, requests[i], i, n + i, n_drafts)
+    runs.push_back(checked ? std::make_unique<Run>(predictor, requests[i], i, n + i, n == 1)
                            : nullptr);
     results.emplace_back(checked ? Error{ErrorCode::Cancelled, {}} : checked.error());
   }
   std::vector<PredictRequest> batch;
   std::vector<Candidate> candidates;
+  std::vector<Run*> looking;
   for (int step = 0;; ++step) {
     bool running = false;
     batch.clear();
@@ -564,9 +633,11 @@ std::vector<Result<DenoiseResult>> denoise_batch(Predictor& predictor,
     if (!running) return results;
     candidates.resize(static_cast<std::size_t>(n_candidates));
     if (!batch.empty()) predictor.predict_batch(batch, candidates);
+    looking.clear();
     for (const std::unique_ptr<Run>& run : runs) {
-      if (run) run->take(candidates);
+      if (run && !run->take(candidates)) looking.push_back(run.get());
     }
+    if (!looking.empty()) look_ahead(predictor, looking, batch, candidates);
   }
 }
 
@@ -587,8 +658,10 @@ ForwardLimits limits_of(std::span<const DenoiseRequest> requests) {
             : request.sampling.verify * draft_rows(request.cache, canvas, count_masks(request));
     // A question needs two rows where logits are shifted.
     const int questions = request.sampling.revoke ? 2 * count_masks(request) : 0;
-    limits.variant_rows += drafts + questions;
-    limits.rows += canvas * (is_guided ? 2 : 1) + drafts + questions;
+    const int looks =
+        request.sampling.info_gain * draft_rows(request.cache, canvas, count_masks(request));
+    limits.variant_rows += drafts + questions + looks;
+    limits.rows += canvas * (is_guided ? 2 : 1) + drafts + questions + looks;
     guided = guided || is_guided;
   }
   if (guided) limits.slots *= 2;

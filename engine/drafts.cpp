@@ -5,9 +5,42 @@
 
 namespace lacuna::engine {
 
+void Draft::reserve(int canvas_size, int masks) {
+  canvas.reserve(static_cast<std::size_t>(canvas_size));
+  rows.reserve(static_cast<std::size_t>(canvas_size));
+  masked.reserve(static_cast<std::size_t>(masks));
+  candidates.reserve(static_cast<std::size_t>(masks));
+}
+
+void Draft::ask(const PredictRequest& pass, std::span<const std::int32_t> rows_to_compute,
+                std::vector<PredictRequest>& batch, int& n_candidates) {
+  rows.assign(rows_to_compute.begin(), rows_to_compute.end());
+  candidates.resize(masked.size());
+  first_candidate = n_candidates;
+  PredictRequest request = pass;
+  request.canvas = canvas;
+  request.masked = masked;
+  request.rows = rows;
+  request.step = step;
+  request.variant = true;
+  batch.push_back(request);
+  n_candidates += static_cast<int>(masked.size());
+}
+
+void Draft::take(std::span<const Candidate> answers) {
+  std::copy_n(answers.begin() + first_candidate, candidates.size(), candidates.begin());
+}
+
+bool Draft::is(std::span<const std::int32_t> other, int other_step,
+               std::span<const std::int32_t> other_rows,
+               std::span<const std::int32_t> predicted) const {
+  return step == other_step && std::ranges::equal(canvas, other) &&
+         std::ranges::equal(rows, other_rows) && std::ranges::equal(masked, predicted);
+}
+
 int draft_rows(const CacheOptions& cache, int canvas_size, int masks) {
   // A block holds the text between its holes, too.
-  if (cache.scope != CacheScope::Holes) return canvas_size;
+  if (cache.scope != CacheScope::Holes || cache.refresh == 1) return canvas_size;
   // A mask may be a hole of its own.
   const long around = 2L + cache.look_before + cache.look_after;
   return static_cast<int>(std::min<long>(canvas_size, around * masks));
@@ -18,12 +51,7 @@ Drafts::Drafts(int most, CacheScope scope, int canvas_size, int masks)
   if (most == 0) return;
   for (std::vector<Draft>* drafts : {&planned_, &answered_}) {
     drafts->resize(static_cast<std::size_t>(most));
-    for (Draft& draft : *drafts) {
-      draft.canvas.reserve(static_cast<std::size_t>(canvas_size));
-      draft.rows.reserve(static_cast<std::size_t>(canvas_size));
-      draft.masked.reserve(static_cast<std::size_t>(masks));
-      draft.candidates.reserve(static_cast<std::size_t>(masks));
-    }
+    for (Draft& draft : *drafts) draft.reserve(canvas_size, masks);
   }
   left_.reserve(static_cast<std::size_t>(masks));
   chosen_.reserve(static_cast<std::size_t>(masks));
@@ -34,10 +62,7 @@ bool Drafts::find(std::span<const std::int32_t> canvas, int step,
                   std::span<Candidate> candidates) {
   for (int i = 0; i < n_answered_; ++i) {
     const Draft& draft = answered_[i];
-    if (draft.step != step || !std::ranges::equal(draft.canvas, canvas) ||
-        !std::ranges::equal(draft.rows, rows) || !std::ranges::equal(draft.masked, predicted)) {
-      continue;
-    }
+    if (!draft.is(canvas, step, rows, predicted)) continue;
     std::copy(draft.candidates.begin(), draft.candidates.end(), candidates.begin());
     found_ = &draft;
     return true;
@@ -53,28 +78,11 @@ void Drafts::ask(const PredictRequest& pass, std::vector<PredictRequest>& batch,
   n_answered_ = full && scope_ != CacheScope::None ? 0 : n_planned_;
   n_planned_ = 0;
   planned_.swap(answered_);
-  for (int i = 0; i < n_answered_; ++i) {
-    Draft& draft = answered_[i];
-    draft.rows.assign(pass.rows.begin(), pass.rows.end());
-    draft.candidates.resize(draft.masked.size());
-    draft.first_candidate = n_candidates;
-    PredictRequest request = pass;
-    request.canvas = draft.canvas;
-    request.masked = draft.masked;
-    request.rows = draft.rows;
-    request.step = draft.step;
-    request.variant = true;
-    batch.push_back(request);
-    n_candidates += static_cast<int>(draft.masked.size());
-  }
+  for (int i = 0; i < n_answered_; ++i) answered_[i].ask(pass, pass.rows, batch, n_candidates);
 }
 
 void Drafts::take(std::span<const Candidate> answers) {
-  for (int i = 0; i < n_answered_; ++i) {
-    Draft& draft = answered_[i];
-    std::copy_n(answers.begin() + draft.first_candidate, draft.candidates.size(),
-                draft.candidates.begin());
-  }
+  for (int i = 0; i < n_answered_; ++i) answered_[i].take(answers);
 }
 
 void Drafts::plan(std::span<const std::int32_t> canvas, std::int32_t mask_token,

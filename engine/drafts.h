@@ -14,6 +14,27 @@
 
 namespace lacuna::engine {
 
+// A canvas that a step to come may begin with, and what the model makes of it.
+struct Draft {
+  int step = 0;
+  std::vector<std::int32_t> canvas;
+  std::vector<std::int32_t> masked;
+  std::vector<std::int32_t> rows;
+  std::vector<Candidate> candidates;  // one for each of `masked`
+  int first_candidate = 0;            // where they stand in their pass
+
+  // For a canvas of `canvas_size` tokens, `masks` of them masked.
+  void reserve(int canvas_size, int masks);
+  // Appends itself as a variant of the pass, over `rows` of the canvas.
+  void ask(const PredictRequest& pass, std::span<const std::int32_t> rows,
+           std::vector<PredictRequest>& batch, int& n_candidates);
+  // `answers` are those of the whole pass.
+  void take(std::span<const Candidate> answers);
+  // Whether a pass over this canvas would have said the same.
+  bool is(std::span<const std::int32_t> canvas, int step, std::span<const std::int32_t> rows,
+          std::span<const std::int32_t> predicted) const;
+};
+
 // The rows that one draft computes at most.
 int draft_rows(const CacheOptions& cache, int canvas_size, int masks);
 
@@ -43,15 +64,6 @@ class Drafts {
   void forget();
 
  private:
-  struct Draft {
-    int step = 0;
-    std::vector<std::int32_t> canvas;
-    std::vector<std::int32_t> masked;
-    std::vector<std::int32_t> rows;
-    std::vector<Candidate> candidates;
-    int first_candidate = 0;
-  };
-
   int most_;
   CacheScope scope_;
   // most_ of each, reused; the first ones count.

@@ -87,7 +87,7 @@ Result<GenerateResult> generate(const Model& model, const GenerateRequest& reque
       result.history.emplace_back(event.canvas.begin(), event.canvas.end());
     if (request.on_step) request.on_step(event);
   };
-  if (!request.exact) denoising.cache = {.scope = CacheScope::Holes, .refresh = request.refresh};
+  if (!request.exact) denoising.cache = request.cache;
 
   TransformerPredictor predictor(model.transformer(), model.context(), limits_of(denoising),
                                  model.precision());

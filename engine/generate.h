@@ -27,8 +27,8 @@ struct GenerateRequest {
   std::vector<std::int32_t> prompt;  // tokens; masks in it are filled too, as in the reference
   int max_new_tokens = 128;
   SamplingOptions sampling;
-  bool exact = false;  // as in InfillOptions
-  int refresh = 8;     // of the block cache; not used when exact
+  bool exact = false;       // as in InfillOptions
+  CacheOptions cache = {};  // not used when exact
   // LLaDA's two ways against texts that end too early: the eos token cannot be drawn; or it and
   // <|eot_id|> may be drawn but are committed last. At temperature > 0 the published code reaches
   // only the latter with the second, and so do we when exact.

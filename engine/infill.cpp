@@ -88,7 +88,7 @@ class CanvasRun {
       }
     }
     if (options.single_line) denoising.ends_hole = model_.line_end_tokens();
-    if (!options.exact) denoising.cache = {.scope = CacheScope::Holes, .refresh = options.refresh};
+    if (!options.exact) denoising.cache = options.cache;
     denoising.copies = copies_;
     denoising.constraint = request_.constraint;
     denoising.stop = request_.stop;
@@ -312,7 +312,7 @@ Result<std::optional<CopyMixing>> copy_mixing_for(const Model& model,
   if (options.exact || options.copy == CopyMode::Off) return std::optional<CopyMixing>();
   if (options.copy == CopyMode::Auto && has_none) return std::optional<CopyMixing>();
   if (options.copy == CopyMode::Only) {
-    CopyMixing mixing;
+    CopyMixing mixing = measured ? *measured : model.copy_mixing_of({});
     mixing.always = true;
     return std::optional(mixing);
   }

@@ -47,10 +47,9 @@ struct InfillOptions {
   float steps_per_token = 1;
   int default_hole_tokens = 16;
   int max_canvas = 0;  // tokens; 0: max_position_embeddings, at most 2,048
-  // Off: block cache with `refresh`. On: a full pass at every step, no token suppressed, nothing
-  // copied.
+  // Off: `cache`. On: a full pass at every step, no token suppressed, nothing copied.
   bool exact = false;
-  int refresh = 8;
+  CacheOptions cache = {};
   LengthMode length = LengthMode::Fixed;
   int max_hole_tokens = 64;  // to which a hole may grow or be probed; not below what was asked for
   // Holes end before the first line end: what follows it is not denoised.

@@ -68,10 +68,9 @@ void Model::allow_tokens() {
   }
 }
 
-void Model::set_copy_mixing(const CopyMixing& mixing) {
-  copy_mixing_ = mixing;
-  copy_mixing_->length_tokens = {config().delete_token.value_or(-1),
-                                 config().expand_token.value_or(-1)};
+CopyMixing Model::copy_mixing_of(CopyMixing mixing) const {
+  mixing.length_tokens = {config().delete_token.value_or(-1), config().expand_token.value_or(-1)};
+  return mixing;
 }
 
 std::vector<std::uint8_t> Model::text_tokens() const {
@@ -115,7 +114,7 @@ Result<Model> Model::load(const std::filesystem::path& folder, kernels::CpuConte
   const bool has_own = calibration || calibration.error().code != ErrorCode::NotFound;
   if (has_own) model.length_calibration_ = std::move(calibration);
   model.copy_mixing_ = load_copy_mixing(folder);
-  if (model.copy_mixing_) model.set_copy_mixing(CopyMixing(*model.copy_mixing_));
+  if (model.copy_mixing_) model.copy_mixing_ = model.copy_mixing_of(*model.copy_mixing_);
   return model;
 }
 

@@ -50,8 +50,8 @@ class Model {
   // How copies of the file are mixed in, where that has been measured; else NotFound, or an error
   // when the file makes no sense.
   const Result<CopyMixing>& copy_mixing() const { return copy_mixing_; }
-  // For `lacuna model calibrate`, which has just measured it.
-  void set_copy_mixing(const CopyMixing& mixing);
+  // `mixing` with this model's tokens that say how long a hole is.
+  CopyMixing copy_mixing_of(CopyMixing mixing) const;
   // One byte for each vocabulary row, 1 for tokens of text: fill_tokens() without the delete token.
   std::vector<std::uint8_t> text_tokens() const;
 

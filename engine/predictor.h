@@ -37,6 +37,8 @@ struct PredictRequest {
   std::span<const std::vector<std::int32_t>> banned = {};
   // One token for each of `masked`: its candidate has this token instead of a drawn one.
   std::span<const std::int32_t> given = {};
+  // Tells several draws from the same logits apart.
+  int attempt = 0;
   int slot = 0;
   bool variant = false;
   std::optional<CanvasSplice> splice = {};
@@ -51,7 +53,7 @@ struct PredictRequest {
   // What decides at temperature > 0. Each ban gives a position another number.
   double uniform_at(int position) const {
     return random->uniform(Random::Purpose::Token, step, position,
-                           static_cast<int>(banned_at(position).size()));
+                           static_cast<int>(banned_at(position).size()) + (attempt << 20));
   }
 };
 

@@ -44,7 +44,7 @@ Result<Profile> profile_named(std::string_view name) {
 }
 
 void apply(const Profile& profile, InfillOptions& options) {
-  options.refresh = profile.refresh;
+  options.cache = {.refresh = profile.refresh};
   options.exact = profile.exact;
   SamplingOptions& sampling = options.sampling;
   sampling.algorithm = Algorithm::Entropy;

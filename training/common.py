@@ -9,6 +9,7 @@ from __future__ import annotations
 import sys
 import time
 import tomllib
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import NoReturn
@@ -20,6 +21,18 @@ KINDS = ("debian-source", "debian-binary", "npm")
 def fail(message: str) -> NoReturn:
     print(f"error: {message}", file=sys.stderr)
     raise SystemExit(1)
+
+
+def guarded(main: Callable[[], None]) -> None:
+    """Runs a command; a full disk, a missing program or too little memory is one line as well."""
+    try:
+        main()
+    except MemoryError:
+        fail("not enough memory; what was finished before is kept")
+    except OSError as error:
+        fail(f"{error.filename or 'file'}: {error.strerror or error}; what was finished before is kept")
+    except KeyboardInterrupt:
+        fail("stopped")
 
 
 class Progress:
@@ -63,9 +76,20 @@ class Manifest:
     held_out_bytes: int
 
 
+def read_toml(path: Path) -> dict:
+    """A manifest; one that says `extends = "OTHER"` has all of OTHER's keys, with its own ones over them."""
+    data = tomllib.loads(path.read_text())
+    if "extends" not in data:
+        return data
+    base = read_toml(path.with_name(data.pop("extends")))
+    for name, table in data.items():
+        base[name] = base.get(name, {}) | table
+    return base
+
+
 def read_manifest(path: Path = MANIFEST) -> Manifest:
     try:
-        data = tomllib.loads(path.read_text())
+        data = read_toml(path)
         packages = tuple(
             Package(name, kind, licence) for kind in KINDS for name, licence in data[kind].items()
         )

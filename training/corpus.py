@@ -1,7 +1,8 @@
-"""Builds the training text from the packages named in packages.toml.
+"""Builds the training text from the packages named in packages.toml (or in another --manifest).
 
     python3 -m training.corpus fetch FOLDER      download the archives
     python3 -m training.corpus build FOLDER      clean, remove duplicates, apply the mix
+                                                 --decontaminate FILE... drops what benchmarks hold
 
 `build` writes train.jsonl and held_out.jsonl (one file a line: language, package, path, text) and
 DATA.txt, the list of packages, versions, licences and kept bytes that is shipped with the model.
@@ -16,16 +17,19 @@ import argparse
 import collections
 import hashlib
 import json
+import lzma
 import re
 import subprocess
 import tarfile
+import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass
 from multiprocessing import Pool
 from pathlib import Path
 
 from training import dedupe, filters, sources
-from training.common import Manifest, Package, Progress, fail, read_manifest
+from training.common import MANIFEST, Manifest, Package, Progress, fail, guarded, read_manifest
+from training.decontaminate import Benchmarks
 
 # Longest text taken from one package and language before duplicates are removed: enough to choose from.
 CANDIDATE_BYTES = 40_000_000
@@ -75,13 +79,20 @@ def members(archive: Path) -> Iterator[tuple[str, bytes]]:
         unpack.wait()
 
 
+def readable_members(archive: Path) -> Iterator[tuple[str, bytes]]:
+    try:
+        yield from members(archive)
+    except (tarfile.TarError, zlib.error, lzma.LZMAError, EOFError) as error:
+        raise OSError(0, f"cannot be unpacked ({error}); remove it and fetch again", str(archive)) from None
+
+
 def clean_package(job: tuple[Package, Path]) -> tuple[Package, list[Document], collections.Counter]:
     package, folder = job
     reasons: collections.Counter = collections.Counter()
     size: collections.Counter = collections.Counter()
     kept: list[Document] = []
     for archive in archives_of(folder):
-        for path, raw in members(archive):
+        for path, raw in readable_members(archive):
             language = filters.language_of("/" + path)
             text, reason = filters.clean(raw, language)
             reasons[reason] += len(raw)
@@ -107,14 +118,28 @@ def clean_all(manifest: Manifest, archives: Path) -> tuple[list[Document], colle
     reasons: collections.Counter = collections.Counter()
     progress = Progress("cleaned", len(jobs))
     with Pool(2) as pool:
-        try:
-            for package, kept, why in pool.imap_unordered(clean_package, jobs):
-                documents += kept
-                reasons += why
-                progress.step(package.name)
-        except (tarfile.TarError, OSError, EOFError) as error:
-            fail(f"an archive in {archives} cannot be read ({error}); remove it and fetch again")
+        for package, kept, why in pool.imap_unordered(clean_package, jobs):
+            documents += kept
+            reasons += why
+            progress.step(package.name)
     return documents, reasons
+
+
+def say_what_is_missing(manifest: Manifest, archives: Path) -> None:
+    """A package that could not be fetched makes the corpus smaller, not wrong."""
+    missing = [p.name for p in manifest.packages if not archives_of(archives / p.kind / p.folder)]
+    if missing:
+        print(f"left out, not fetched: {', '.join(missing)}", flush=True)
+    if manifest.held_out and manifest.held_out <= set(missing):
+        fail(f"{archives}: no held-out package is here, so nothing could be measured; run `fetch` first")
+
+
+def drop_contaminated(documents: list[Document], held_out: frozenset[str], files: list[Path]) -> list[Document]:
+    """Held-out packages keep theirs: they are measured on, not trained on."""
+    benchmarks = Benchmarks(files)
+    kept = [d for d in documents if d.package in held_out or not benchmarks.share_text_with(d.text)]
+    print(f"dropped {len(documents) - len(kept)} of {len(documents)} documents that share text with a benchmark")
+    return kept
 
 
 def choose(documents: list[Document], manifest: Manifest) -> tuple[list[Document], list[Document]]:
@@ -147,9 +172,11 @@ def choose(documents: list[Document], manifest: Manifest) -> tuple[list[Document
 
 def write_documents(path: Path, documents: list[Document]) -> None:
     documents.sort(key=lambda d: d.order)
-    with path.open("w") as out:
+    temporary = path.with_suffix(".tmp")
+    with temporary.open("w") as out:
         for d in documents:
             out.write(json.dumps([d.language, d.package, d.path, d.text], ensure_ascii=False) + "\n")
+    temporary.replace(path)
 
 
 def read_documents(path: Path) -> Iterator[Document]:
@@ -186,10 +213,12 @@ def write_provenance(
     path.write_text("\n".join(lines) + "\n")
 
 
-def build(folder: Path) -> None:
-    manifest = read_manifest()
+def build(folder: Path, manifest: Manifest, benchmarks: list[Path]) -> None:
+    say_what_is_missing(manifest, folder / "archives")
     documents, reasons = clean_all(manifest, folder / "archives")
     print("MB by outcome:", {k: round(v / 1e6, 1) for k, v in reasons.most_common()})
+    if benchmarks:
+        documents = drop_contaminated(documents, manifest.held_out, benchmarks)
     held_out, train = choose(documents, manifest)
     write_documents(folder / "train.jsonl", train)
     write_documents(folder / "held_out.jsonl", held_out)
@@ -201,12 +230,15 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("command", choices=("fetch", "build"))
     parser.add_argument("folder", type=Path)
+    parser.add_argument("--manifest", type=Path, default=MANIFEST, help="package list, e.g. training/packages_38m.toml")
+    parser.add_argument("--decontaminate", type=Path, nargs="+", default=[], metavar="FILE", help="benchmarks, .jsonl(.gz)")
     arguments = parser.parse_args()
+    manifest = read_manifest(arguments.manifest)
     if arguments.command == "fetch":
-        sources.fetch(read_manifest().packages, arguments.folder / "archives")
+        sources.fetch(manifest.packages, arguments.folder / "archives")
     else:
-        build(arguments.folder)
+        build(arguments.folder, manifest, arguments.decontaminate)
 
 
 if __name__ == "__main__":
-    main()
+    guarded(main)

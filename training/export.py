@@ -129,6 +129,20 @@ def export(
         shutil.copyfile(tokenizer, folder / "tokenizer.model")
 
 
+def read_settings(folder: Path) -> dict:
+    try:
+        return json.loads((folder / "config.json").read_text())
+    except (OSError, ValueError) as error:
+        fail(f"{folder}: not a model directory ({error})")
+
+
+def export_like(model: Model, source: Path, folder: Path) -> None:
+    """Exports weights that were trained on from `source`, with its tokenizer and number of positions."""
+    tokenizer = source / "tokenizer.model"
+    positions = read_settings(source)["max_position_embeddings"]
+    export(model, folder, tokenizer if tokenizer.exists() else None, positions)
+
+
 def load(folder: Path, half: bool = True) -> Model:
     """Reads an exported directory back (also of other makers, if the shape is Dream's)."""
     try:

@@ -32,8 +32,9 @@ MIN_ALPHABETIC, MAX_NUMERIC = 0.40, 0.35
 
 _PATH = re.compile(
     r"(^|/)(testdata|test-data|test_data|fixtures?|baselines|tests/cases|locales?|migrations|i18n"
-    r"|third_party|thirdparty|3rdparty|vendor|_vendor|node_modules|deps|extern|dist|cjs|esm|umd|min"
-    r"|bundles?|\.pc|debian)/"
+    r"|third_party|third-party|thirdparty|3rdparty|vendor|vendored|_vendor|node_modules|bower_components|deps"
+    r"|extern|externals?|subprojects|dist|cjs|esm|umd|min|bundles?|generated|__generated__|autogen"
+    r"|__snapshots__|\.pc|debian)/"
 )
 _NAME = re.compile(
     r"(\.min\.[mc]?js|\.pb\.(go|cc|h)|_pb2(_grpc)?\.py|zz_generated[^/]*|\.d\.m?ts|[-.]bundle\.js"
@@ -54,6 +55,8 @@ _CPP_HEADER = re.compile(r"^\s*(class \w|namespace\b|template\s*<|public:|privat
 _SECRET = re.compile(
     r"-----BEGIN [A-Z ]*PRIVATE KEY|\b(AKIA|ASIA)[0-9A-Z]{16}\b|\bxox[baprs]-[0-9A-Za-z-]{10,}"
     r"|\bgh[pousr]_[A-Za-z0-9]{36}|\bglpat-[A-Za-z0-9_-]{20}|\bAIza[0-9A-Za-z_-]{35}|\bsk_live_[0-9A-Za-z]{20,}"
+    r"|\bgithub_pat_[A-Za-z0-9_]{60,}|\bnpm_[A-Za-z0-9]{36}|\bpypi-AgEIcHlwaS5vcmc|\bSG\.[\w-]{22}\.[\w-]{43}"
+    r"|hooks\.slack\.com/services/T\w{6,}|\bsk-(ant-|proj-)?[A-Za-z0-9]{32,}|://[^\s/:@'\"]+:[^\s/:@'\"{}<>$]{12,}@[\w.-]+\.\w"
     r"|\beyJ[A-Za-z0-9_-]{20,}\.eyJ[A-Za-z0-9_-]{20,}\."
 )
 _EMAIL = re.compile(r"\b[A-Za-z0-9._%+-]+@[A-Za-z0-9-]+(?:\.[A-Za-z0-9-]+)*\.[A-Za-z]{2,}\b")

@@ -10,6 +10,7 @@ after cleaning lists only what was really used.
 from __future__ import annotations
 
 import re
+import shutil
 import subprocess
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -71,12 +72,16 @@ def fetch_one(package: Package, apt_options: list[str], target: Path) -> str | N
     folder = target / package.kind / package.folder
     if folder.is_dir() and any(folder.iterdir()):
         return None
-    folder.mkdir(parents=True, exist_ok=True)
-    run = subprocess.run(fetch_command(package, apt_options), cwd=folder, capture_output=True, text=True)
+    # Renamed when complete: a fetch that was stopped half way starts that package anew.
+    partial = folder.with_name(folder.name + ".partial")
+    shutil.rmtree(partial, ignore_errors=True)
+    partial.mkdir(parents=True)
+    run = subprocess.run(fetch_command(package, apt_options), cwd=partial, capture_output=True, text=True)
     if run.returncode == 0:
+        shutil.rmtree(folder, ignore_errors=True)
+        partial.rename(folder)
         return None
-    for leftover in folder.iterdir():
-        leftover.unlink()
+    shutil.rmtree(partial)
     return (run.stderr.strip().splitlines() or ["no message"])[-1][:100]
 
 

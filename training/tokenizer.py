@@ -3,7 +3,7 @@
     python3 -m training.tokenizer train FOLDER     tokenizer.model from train.jsonl
     python3 -m training.tokenizer encode FOLDER    train.u16, held_out.u16 and their language tables
 
-SentencePiece BPE of 8,192 pieces. The settings make two promises: a text comes back byte for byte
+SentencePiece BPE of 8,192 pieces (16,384 for the 38M model: --vocabulary 16384). The settings make two promises: a text comes back byte for byte
 (identity normalisation, byte fallback, no dummy prefix, white space kept), and lines and indentation
 are token boundaries (newlines, tab runs and indentation of two or more levels are pieces of their own), so
 a hole that starts at a line or at an indent starts at a token.
@@ -23,7 +23,7 @@ from pathlib import Path
 import numpy as np
 import sentencepiece
 
-from training.common import Progress, fail
+from training.common import Progress, fail, guarded
 from training.corpus import Document, read_documents
 
 VOCABULARY = 8192
@@ -149,10 +149,13 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("command", choices=("train", "encode"))
     parser.add_argument("folder", type=Path)
+    parser.add_argument("--vocabulary", type=int, default=VOCABULARY, help="pieces, at most 65536: ids are 16 bits")
     arguments = parser.parse_args()
     folder: Path = arguments.folder
+    if not 512 <= arguments.vocabulary <= 1 << 16:
+        fail(f"--vocabulary {arguments.vocabulary}: expected 512 to 65536 pieces")
     if arguments.command == "train":
-        train(balanced_sample(list(read_documents(folder / "train.jsonl"))), folder / "tokenizer")
+        train(balanced_sample(list(read_documents(folder / "train.jsonl"))), folder / "tokenizer", arguments.vocabulary)
         processor = load(folder / "tokenizer.model")
         held_out = list(read_documents(folder / "held_out.jsonl"))
         assert_round_trip(processor, held_out)
@@ -164,4 +167,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    guarded(main)

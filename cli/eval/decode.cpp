@@ -47,7 +47,7 @@ Result<void> continue_case(const engine::Model& model, const engine::InfillOptio
   request.sampling = options.sampling;
   if (options.steps_per_token > 0) request.sampling.steps = sample.canvas_tokens;
   request.exact = options.exact;
-  request.refresh = options.refresh;
+  request.cache = options.cache;
   request.stop = std::move(stop);
   const engine::CanvasHole hole = {.hole_idx = 0,
                                    .begin = static_cast<int>(request.prompt.size()),

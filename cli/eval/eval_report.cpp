@@ -86,7 +86,7 @@ Json options_json(const DecodeOptions& options) {
           {"threshold", sampling.threshold ? Json(as_json(*sampling.threshold)) : Json()},
           {"copy", engine::name_of(infill.copy)},
           {"exact", infill.exact},
-          {"refresh", infill.refresh}};
+          {"refresh", infill.cache.refresh}};
 }
 
 Json sample_json(const Sample& sample) {

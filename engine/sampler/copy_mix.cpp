@@ -153,8 +153,7 @@ double probability(const TextRow& row, const DrawScratch& scratch, std::int32_t 
 
 CopyFeatures features_of(const TextRow& row, const CopyEvidence& copies,
                          const DrawScratch& scratch) {
-  return copy_features(copies, 1 / row.total,
-                       probability(row, scratch, copies.heaviest().token));
+  return copy_features(copies, 1 / row.total, probability(row, scratch, copies.heaviest().token));
 }
 
 }  // namespace

@@ -16,6 +16,7 @@ constexpr float kMaxFactor = 1000;
 constexpr float kMaxEntropy = 1000;
 constexpr int kMaxBlock = 1'000'000;
 constexpr int kMaxDrafts = 64;
+constexpr int kMaxActions = 64;
 constexpr float kMaxGuidance = 100;
 
 template <class Value>
@@ -146,6 +147,14 @@ Result<void> check_combination(const SamplingOptions& options) {
   if (options.verify > 0 && (options.alg_temp > 0 || options.cfg_scale != 0)) {
     return fail(ErrorCode::InvalidInput, "verify cannot be used with alg_temp or cfg_scale");
   }
+  if (options.info_gain > 0 &&
+      (options.algorithm != Algorithm::Entropy || !has_schedule(options) || options.alg_temp > 0 ||
+       options.cfg_scale != 0 || options.verify > 0)) {
+    return fail(
+        ErrorCode::InvalidInput,
+        "info_gain needs alg entropy with a schedule or tokens_per_step, and cannot be used "
+        "with verify, alg_temp or cfg_scale");
+  }
   if (options.revoke && (!options.threshold || options.cfg_scale != 0 ||
                          options.algorithm == Algorithm::ConfidenceThreshold)) {
     return fail(ErrorCode::InvalidInput,
@@ -217,6 +226,16 @@ Result<void> check(const SamplingOptions& options) {
   }
   if (!lies_in(options.cfg_scale, 0, kMaxGuidance)) {
     return out_of_bounds("cfg_scale", options.cfg_scale, interval(0, kMaxGuidance));
+  }
+  if (!lies_in(options.info_gain, 0, kMaxActions)) {
+    return out_of_bounds("info_gain", options.info_gain, interval(0, kMaxActions));
+  }
+  if (!lies_in(options.position_temperature, kMinTemperature, kMaxTemperature)) {
+    return out_of_bounds("position_temperature", options.position_temperature,
+                         interval(kMinTemperature, kMaxTemperature));
+  }
+  if (!lies_in(options.gain_bypass, 0, 1)) {
+    return out_of_bounds("gain_bypass", options.gain_bypass, interval(0, 1));
   }
   if (!lies_in(options.eta, 0, 1)) return out_of_bounds("eta", options.eta, interval(0, 1));
   return check_combination(options);

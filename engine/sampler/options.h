@@ -75,6 +75,16 @@ struct SamplingOptions {
   // Drafts that each forward pass tries ahead of the schedule (FreeDave, 2510.00294): the same
   // result in fewer passes. At most 64; only where a schedule says how many tokens a step commits.
   int verify = 0;
+  // Above 0 (Info-Gain sampler, information_gain.h): of up to this many sets of tokens, at most 64,
+  // each step commits the one after which the model is surest of the rest. One more pass for each
+  // step, from which the next step is served. Only for entropy where a schedule or tokens_per_step
+  // says how many tokens a step commits.
+  int info_gain = 0;
+  // How far the sets may be from the surest one: in [1e-6, 100].
+  float position_temperature = 0.2F;
+  // In [0, 1]: where every token of the surest set is more probable than this, it is committed
+  // without looking.
+  float gain_bypass = 0.8F;
   // Guidance scale (LLaDA), 0 is off: two canvases for each pass, in one of which all that was not
   // masked is masked too.
   float cfg_scale = 0;

@@ -55,6 +55,21 @@ class DebugSample(LacunaTest):
         answers = json_lines(self.run_ok("debug", "sample", "--model", DREAM, stdin=requests).stdout)
         self.assertEqual(answers[0], answers[1])
         self.assertEqual(len(answers[2]["result"]), len(entry["ids"]))
+        others = [dict(entry, cache=cache, refresh=1) for cache in ("dual", "prefix")]
+        others.append(dict(entry, cache="cached", look_before=4096, look_after=4096))
+        answers = answers[:1] + json_lines(
+            self.run_ok("debug", "sample", "--model", DREAM, stdin=lines(*others)).stdout)
+        for answer in answers[1:]:
+            self.assertEqual(answer, answers[0])
+
+    def test_looking_ahead(self):
+        entry = dict({k: GOLDEN["sampling"][0][k] for k in SAMPLE_FIELDS}, alg="entropy",
+                     tokens_per_step=1, info_gain=8)
+        requests = lines(entry, entry, dict(entry, gain_bypass=0), dict(entry, info_gain=0))
+        answers = json_lines(self.run_ok("debug", "sample", "--model", DREAM, stdin=requests).stdout)
+        self.assertEqual(answers[0], answers[1])
+        self.assertEqual(answers[2], answers[3])
+        self.assertEqual(len(answers[0]["commits_per_step"][0]), 1)
 
     def test_seeds(self):
         entry = dict({k: GOLDEN["sampling"][0][k] for k in SAMPLE_FIELDS}, temperature=1, alg="origin")
@@ -73,6 +88,33 @@ class DebugTokens(LacunaTest):
         self.assertEqual(encoded[2], {"ids": []})
         decoded = json_lines(self.run_ok("debug", "tokens", stdin=lines(*encoded)).stdout)
         self.assertEqual([answer["text"] for answer in decoded], texts)
+
+
+class DebugProgram(LacunaTest):
+    def test_is_judged_by_its_tests(self):
+        double = "def double(x):\n    return 2 * x\n"
+        requests = lines(
+            {"solution": double, "tests": "assert double(2) == 4\n"},
+            {"solution": double, "tests": "assert double(2) == 5\n"},
+            {"solution": "def double(x:\n", "tests": "assert True\n"},
+            {"solution": "import os\nos._exit(0)\n"},
+            {"solution": "x = 1\n"},
+        )
+        answers = json_lines(self.run_ok("debug", "program", stdin=requests).stdout)
+        self.assertEqual([(a["verdict"], a["parses"]) for a in answers],
+                         [("passed", True), ("failed", True), ("failed", False), ("failed", True),
+                          ("passed", True)])
+
+    def test_is_killed_when_its_time_is_over(self):
+        request = lines({"solution": "while True: pass\n"})
+        answers = json_lines(self.run_ok("debug", "program", "--timeout", 1, stdin=request).stdout)
+        self.assertEqual(answers[0]["verdict"], "timed out")
+
+    def test_needs_a_text(self):
+        for request in (b"{}", b'{"solution":1}', b'{"solution":"x","tests":[]}', b'{"tests":""}'):
+            result = lacuna("debug", "program", stdin=request)
+            self.assertEqual(result.returncode, 1)
+            self.assertIn("error", json.loads(result.stdout))
 
 
 class WrongRequests(LacunaTest):
@@ -100,6 +142,7 @@ class WrongRequests(LacunaTest):
             '"steps":0', '"steps":-1', '"steps":1.5', '"steps":99999999999', '"alg":"best"',
             '"alg":1', '"temperature":-1', '"temperature":"hot"', '"top_p":2', '"top_k":0',
             '"cache":"maybe"', '"refresh":0', '"eps":5', '"alg_temp":-1', '"seed":-1',
+            '"refresh_share":2', '"info_gain":65', '"info_gain":2', '"look_after":-1',
             '"prompt":[1]', '"cfg_scale":-1', '"verify":99', '"block_length":0',
         ):
             request = ('{"ids":[1,380],' + extra + "}").encode()

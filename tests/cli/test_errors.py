@@ -90,7 +90,8 @@ class WrongUsage(LacunaTest):
             ["generate", "--prompt", "x", "--prompt-file", "y"], ["debug"], ["debug", "nothing"],
             ["generate", "--prompt", "x", "--no-chat", "--system", "y"], ["model"],
             ["model", "show", "a", "b"], ["debug", "logits", "--rows", "x"],
-            ["debug", "logits", "--rows=-1"], ["bench", "--tokens", "0"], ["bench", "--dtype", "f8"],
+            ["debug", "logits", "--rows=-1"], ["debug", "program", "--timeout", "0"],
+            ["bench", "--tokens", "0"], ["bench", "--dtype", "f8"],
             ["bench", "--random", "gpt"], ["doctor", "--device", "tpu"],
         ):
             with self.subTest(arguments=arguments):
@@ -100,8 +101,8 @@ class WrongUsage(LacunaTest):
         self.assertIn(b"fill", self.run_ok().stdout)
         for arguments in (
             [], ["fill"], ["generate"], ["debug"], ["debug", "logits"], ["debug", "sample"],
-            ["debug", "tokens"], ["model"], ["model", "list"], ["model", "show"], ["model", "path"],
-            ["doctor"], ["bench"], ["eval"], ["analyze"],
+            ["debug", "tokens"], ["debug", "program"], ["model"], ["model", "list"],
+            ["model", "show"], ["model", "path"], ["doctor"], ["bench"], ["eval"], ["analyze"],
         ):
             with self.subTest(arguments=arguments):
                 result = self.run_ok(*arguments, "--help")

@@ -47,6 +47,23 @@ class LengthsOfHoles(LacunaTest):
         self.assertLessEqual(verified["totals"]["forward_passes"],
                              plain["totals"]["forward_passes"])
 
+    def test_looking_ahead_takes_a_pass_more_and_then_one_a_token(self):
+        looking = ("--tokens", 12, "--tokens-per-step", 1, "--info-gain", 4, "--seed", 3)
+        report = self.report(*looking)
+        self.assertEqual(report["options"]["info_gain"], 4)
+        self.assertEqual(report["holes"], self.report(*looking, "--threads", 1)["holes"])
+        self.assertGreater(report["totals"]["forward_passes"], 12)
+
+    def test_every_cache_that_refreshes_each_time_gives_the_same(self):
+        fills = [self.report("--tokens", 12, "--cache", cache, "--refresh", 1)["holes"]
+                 for cache in ("holes", "dual", "prefix")]
+        self.assertEqual(fills[0], fills[1])
+        self.assertEqual(fills[0], fills[2])
+        whole = self.report("--tokens", 12, "--refresh", 100, "--look-around", 4096)["holes"]
+        self.assertEqual(whole, fills[0])
+        options = self.report("--cache", "dual", "--refresh-share", 0.5)["options"]
+        self.assertEqual(options["cache"], "dual")
+
     def test_profiles(self):
         passes = [self.report("--tokens", 24, "--profile", name)["totals"]["forward_passes"]
                   for name in ("fast", "balanced", "quality", "exact")]
@@ -64,6 +81,9 @@ class LengthsOfHoles(LacunaTest):
         path = self.write("a.py", MARKER)
         self.run_failing("fill", path, "--threshold", 0.5, "--factor", 1, code=2, says="only one of")
         self.run_failing("fill", path, "--length", "best", code=2, says="none of fixed, probe, elastic")
+        self.run_failing("fill", path, "--cache", "best", code=2, says="none of holes, dual, prefix")
+        self.run_failing("fill", path, "--info-gain", 4, "--threshold", 0.5, code=2,
+                         says="info_gain needs")
         self.run_failing("fill", path, "--verify", 2, "--threshold", 0.5, code=2, says="verify needs")
 
 

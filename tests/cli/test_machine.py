@@ -103,6 +103,10 @@ class Bench(LacunaTest):
         self.assertEqual(rows["cache, refresh 8, verify 4"]["same_as_first"],
                          rows["cache, refresh 8"]["same_as_first"])
         self.assertLess(rows["8 tokens a pass"]["passes_per_fill"], first["passes_per_fill"])
+        for name in ("dual cache", "info gain 8, no cache", "profile fast", "profile exact"):
+            self.assertIn(name, rows)
+        self.assertEqual(rows["profile exact"]["passes_per_fill"], first["passes_per_fill"])
+        self.run_failing("bench", "decode", path, "--holes", 2, says="2 holes")
         self.assertIn("tokens/pass", self.run_ok("bench", "decode", path, "--limit", 1).stdout.decode())
         self.run_failing("bench", "decode", self.folder / "none.jsonl", says="none.jsonl")
 
@@ -121,6 +125,7 @@ class Calibrate(LacunaTest):
         report = json.loads(self.run_ok(*command).stdout)
         self.assertEqual(report["holes"], 12)
         self.assertEqual(json.loads(file.read_bytes()), report["calibration"])
+        self.assertIn("at least 50 are needed", report["copies"]["error"])
         self.assertEqual(json.loads(self.run_ok(*command).stdout), report, "the same seed")
         self.run_ok("fill", self.folder / "b.py", "--model", model, "--length", "probe")
 

@@ -106,6 +106,15 @@ TEST(CachePolicyTest, ABlockAloneOrWithAllThatFollows) {
   }
 }
 
+TEST(CachePolicyTest, RowsBetweenFullPassesAreAllWhereThereIsNoneBetween) {
+  const Holes holes = holes_of("..a.");
+  EXPECT_THAT(make_cache({.refresh = 2}, 4)->rows_between(step_of(holes, 0)), ElementsAre(1, 2));
+  EXPECT_THAT(make_cache({.refresh = 1}, 4)->rows_between(step_of(holes, 0)),
+              ElementsAre(0, 1, 2, 3));
+  EXPECT_THAT(make_cache({.scope = CacheScope::None}, 4)->rows_between(step_of(holes, 0)),
+              ElementsAre(0, 1, 2, 3));
+}
+
 TEST(CachePolicyTest, NothingMaskedNeedsNoRowsBetweenRefreshes) {
   const Holes holes = holes_of("...");
   EXPECT_THAT(make_cache({.refresh = 2}, 3)->rows(step_of(holes, 1)), IsEmpty());

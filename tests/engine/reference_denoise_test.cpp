@@ -185,6 +185,44 @@ TEST(ReferenceGenerateTest, TheHistoryOfEveryGreedyRunMatches) {
   EXPECT_EQ(runs, 28);
 }
 
+// Dream pads the texts of a batch on the left, with an attention mask and positions from the first
+// real token on. Here each is a canvas of its own, and the history of every row is the published
+// one behind its padding.
+TEST(ReferenceGenerateTest, TheHistoryOfALeftPaddedBatchMatches) {
+  ReferenceModel model("golden/dream_tiny");
+  int steps = 0;
+  for (const auto& entry : read_reference("golden/dream_tiny/generate.json")) {
+    if (!entry.contains("attention_mask")) continue;
+    std::vector<DenoiseRequest> requests(entry["input_ids"].size());
+    std::vector<std::size_t> padding;
+    for (std::size_t row = 0; row < requests.size(); ++row) {
+      const Ids mask = entry["attention_mask"][row].get<Ids>();
+      padding.push_back(
+          static_cast<std::size_t>(std::find(mask.begin(), mask.end(), 1) - mask.begin()));
+      Ids canvas = entry["input_ids"][row].get<Ids>();
+      canvas.resize(entry["max_length"].get<std::size_t>(), model.mask_token());
+      canvas.erase(canvas.begin(), canvas.begin() + static_cast<std::ptrdiff_t>(padding[row]));
+      requests[row] = {.canvas = canvas,
+                       .mask_token = model.mask_token(),
+                       .sampling = options_of(entry),
+                       .early_exit = false};
+      requests[row].on_step = [&, row](const StepEvent& event) {
+        Ids expected = entry["history"][event.step][row].get<Ids>();
+        expected.erase(expected.begin(),
+                       expected.begin() + static_cast<std::ptrdiff_t>(padding[row]));
+        EXPECT_EQ(Ids(event.canvas.begin(), event.canvas.end()), expected)
+            << "row " << row << " step " << event.step;
+        ++steps;
+      };
+    }
+    EXPECT_NE(padding[0], padding[1]);
+    TransformerPredictor predictor(model.transformer, model.context, limits_of(requests),
+                                   kernels::Precision::F32);
+    for (const auto& result : denoise_batch(predictor, requests)) EXPECT_TRUE(result.has_value());
+  }
+  EXPECT_EQ(steps, 16);
+}
+
 // The cases with recorded randomness: the reference's samples and uniforms are fed in, and what is
 // checked is every confidence and which positions get committed.
 TEST(ReferenceGenerateTest, ConfidencesOfRecordedSamplesMatch) {
