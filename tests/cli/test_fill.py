@@ -47,12 +47,13 @@ class LengthsOfHoles(LacunaTest):
         self.assertLessEqual(verified["totals"]["forward_passes"],
                              plain["totals"]["forward_passes"])
 
-    def test_looking_ahead_takes_a_pass_more_and_then_one_a_token(self):
+    def test_looking_ahead_takes_at_most_a_pass_more_for_each_token(self):
         looking = ("--tokens", 12, "--tokens-per-step", 1, "--info-gain", 4, "--seed", 3)
         report = self.report(*looking)
         self.assertEqual(report["options"]["info_gain"], 4)
         self.assertEqual(report["holes"], self.report(*looking, "--threads", 1)["holes"])
-        self.assertGreater(report["totals"]["forward_passes"], 12)
+        # The pass that looked serves the next step, so it may cost nothing at all.
+        self.assertIn(report["totals"]["forward_passes"], range(12, 24))
 
     def test_every_cache_that_refreshes_each_time_gives_the_same(self):
         fills = [self.report("--tokens", 12, "--cache", cache, "--refresh", 1)["holes"]
@@ -168,7 +169,7 @@ class FillOptions(LacunaTest):
         self.assertNotIn(other, outputs)
 
     def test_a_refresh_of_one_is_exact(self):
-        options = ("--tokens", 12, "--lang", "python", "--dtype", "f32")
+        options = ("--tokens", 12, "--lang", "python", "--dtype", "f32", "--copy", "off")
         cached = self.run_ok("fill", "-", *options, "--refresh", 1, stdin=self.TEXT).stdout
         report = fill_report("-", *options, "--exact", stdin=self.TEXT)
         # --exact may also take tokens that a fill never takes; then there is nothing to compare.

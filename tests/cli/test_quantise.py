@@ -37,7 +37,8 @@ class Quantise(LacunaTest):
             for tensor in report["tensors"]:
                 layer = "layers" in tensor["name"]
                 self.assertEqual(tensor["bits"], bits if layer else 8)
-                self.assertLess(tensor["relative_error"], most)
+                # One scale for a row: the embedding of a rare piece has a few large numbers.
+                self.assertLess(tensor["relative_error"], most if layer else 0.02)
             self.assertEqual(report["bytes"], (out / "model.safetensors").stat().st_size)
             self.assertLess(report["bytes"], report["source_bytes"] * bits / 8 * 0.75)
             self.assertGreater(report["logits"]["positions"], 50)
