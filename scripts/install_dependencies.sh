@@ -4,10 +4,14 @@
 #   scripts/install_dependencies.sh --tests  and to run every test, check and fuzzer
 set -euo pipefail
 
+# Boost 1.81 or newer. Debian 12's default is 1.74; its 1.81 has a package of its own.
+boost=libboost-dev
+if grep -qs 'VERSION_CODENAME=bookworm' /etc/os-release; then boost=libboost1.81-dev; fi
+
 packages=(
   build-essential cmake ninja-build pkg-config ccache ca-certificates
   nlohmann-json3-dev libcli11-dev libsentencepiece-dev libpcre2-dev libutf8proc-dev
-  zlib1g-dev
+  zlib1g-dev "$boost"
 )
 if [ "${1:-}" = --tests ]; then
   packages+=(

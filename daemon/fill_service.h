@@ -1,0 +1,148 @@
+// FillService: what every front end (an editor's session, an HTTP connection) asks for a fill.
+//
+// Threads: all calls and all callbacks happen on the event loop's thread; no callback comes from
+// within a call of the service.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <functional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "engine/hole.h"
+#include "engine/infill.h"
+#include "support/result.h"
+
+namespace lacuna::daemon {
+
+// Who waits for a fill; the more urgent goes first.
+enum class Priority : std::uint8_t {
+  Interactive,  // a keystroke
+  Requested,    // a command of the user
+  Background,   // speculation: what may be wanted next
+};
+
+std::string_view name_of(Priority priority);  // "interactive", "requested", "background"
+
+// A piece of text that helps, shown to the model before the canvas: another open file, a chunk
+// that a client sent.
+struct ContextPiece {
+  std::string path;  // how the piece is called; may be empty
+  std::string text;
+};
+
+struct FillOrder {
+  std::string session;   // who asks: rounds are fair between sessions
+  std::string document;  // at most one order of each (session, document) runs at a time
+  Priority priority = Priority::Interactive;
+  std::string text;                 // bytes of the whole document
+  std::vector<engine::Hole> holes;  // in any order; InvalidInput when check_and_sort() refuses them
+  std::string language;             // a name of engine/language.h; may be empty
+  std::vector<ContextPiece> context;
+  engine::InfillOptions options;
+  int alternatives = 1;        // different fills wanted of the same holes
+  double timeout_seconds = 0;  // from submit(); 0: none
+};
+
+// The holes of an order after a step of its first alternative, copied. Texts of tokens may be part
+// of a UTF-8 sequence.
+struct FillStep {
+  struct HoleState {
+    int hole;  // index into the order's holes, sorted by place
+    std::vector<engine::HoleToken> tokens;
+  };
+  std::vector<HoleState> holes;  // those of the canvas that is being denoised
+  int step = 0;                  // of the canvas, from 0
+  int steps = 0;                 // planned for the canvas
+  int masks_left = 0;
+  int masks_total = 0;
+  double seconds = 0;  // of this step
+};
+
+struct FillAnswer {
+  // Best first, different texts; at least one, at most FillOrder::alternatives. The fills of each
+  // are in the order of the holes' places.
+  std::vector<engine::InfillResult> alternatives;
+  std::string model;           // name of the model that made them
+  double queued_seconds = 0;   // from submit() until its turn
+  double load_seconds = 0;     // of the model, when it had to be loaded for this
+  double denoise_seconds = 0;  // all alternatives
+  int context_pieces = 0;      // of FillOrder::context, how many the model saw
+};
+
+enum class ModelPhase : std::uint8_t { Unloaded, Loading, Ready, Failed };
+
+std::string_view name_of(ModelPhase phase);  // "unloaded", "loading", "ready", "failed"
+
+// What is known of the model; zeros and empty texts until it was loaded for the first time.
+struct ModelFacts {
+  std::string name;
+  std::string device;       // "cpu", "cuda:0"
+  std::string numbers;      // how weights are kept: "f32", "int8", ...
+  std::uint64_t bytes = 0;  // of the weight files
+  std::int64_t parameters = 0;
+  int vocabulary = 0;
+  int width = 0;            // hidden size
+  int max_canvas = 0;       // tokens that a fill sees at most
+  double load_seconds = 0;  // the last time
+};
+
+// Counted since the daemon started.
+struct FillCounters {
+  std::uint64_t submitted = 0;
+  std::uint64_t answered = 0;   // with fills
+  std::uint64_t cancelled = 0;  // and superseded ones
+  std::uint64_t refused = 0;    // the queue was full
+  std::uint64_t failed = 0;
+  std::uint64_t loads = 0;    // of the model
+  std::uint64_t unloads = 0;  // after idle time
+  std::uint64_t steps = 0;
+  std::uint64_t forward_passes = 0;
+  std::uint64_t tokens = 0;  // in holes that were filled
+  double busy_seconds = 0;   // of the engine
+};
+
+struct EngineState {
+  ModelPhase phase = ModelPhase::Unloaded;
+  std::string problem;  // when Failed: why, and what to do
+  ModelFacts model;
+  std::size_t queued = 0;   // orders that wait
+  std::size_t running = 0;  // 0 or 1
+  double idle_seconds = 0;  // since the last order ended; 0 while there is one
+  FillCounters counters;
+};
+
+using FillId = std::uint64_t;
+
+class FillService {
+ public:
+  using OnStep = std::function<void(const FillStep&)>;
+  using OnDone = std::function<void(Result<FillAnswer>)>;
+  using ListenerId = std::uint64_t;
+
+  virtual ~FillService() = default;
+
+  // Loads the model when it is not there. `on_step` may be empty. `on_done` is called exactly once:
+  // with an answer, or Cancelled (cancel(), superseded), Unavailable (queue full, no model, out of
+  // memory, timeout), InvalidInput. An order supersedes those Interactive and Background ones of
+  // its session and document that are not more urgent than it is; Requested ones are only
+  // cancelled by cancel(). No `on_step` comes after cancel() or after `on_done`.
+  virtual FillId submit(FillOrder order, OnStep on_step, OnDone on_done) = 0;
+
+  // The order's `on_done` still comes: Cancelled, when the engine has let go of it, at the latest
+  // after the step that runs. Does nothing for an order that has ended.
+  virtual void cancel(FillId id) = 0;
+
+  // Starts loading the model if it is not there, without an order.
+  virtual void prepare() = 0;
+
+  virtual EngineState state() const = 0;
+
+  // `changed` is called whenever state().phase has changed, until unlisten().
+  virtual ListenerId listen(std::function<void()> changed) = 0;
+  virtual void unlisten(ListenerId id) = 0;
+};
+
+}  // namespace lacuna::daemon
