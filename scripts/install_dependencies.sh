@@ -18,6 +18,7 @@ if [ "${1:-}" = --tests ]; then
     libgtest-dev libgmock-dev libbenchmark-dev python3
     clang-19 clang-format-19 clang-tidy-19 libclang-rt-19-dev
     python3-numpy python3-sentencepiece python3-torch
+    lua-check patchelf tmux
   )
   # An npm that is there already (NodeSource's, nvm's) is good enough; Debian's conflicts with it.
   command -v npm >/dev/null || packages+=(nodejs npm)

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Installs what is needed, builds every configuration, and runs every test and check.
 #   scripts/test.sh [STAGE...]   default: all stages, in this order
-# Stages: format release asan tsan cuda tidy fuzz training
+# Stages: format release asan tsan cuda tidy fuzz training editors
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -57,8 +57,10 @@ stage_fuzz() {
 # Debian's PyTorch belongs to Debian's Python, whatever other python3 comes first in PATH.
 stage_training() { /usr/bin/python3 -m unittest discover -s training/tests -t .; }
 
+stage_editors() { scripts/test_editors.sh; }
+
 stages=("$@")
-[ $# -gt 0 ] || stages=(format release asan tsan cuda tidy fuzz training)
+[ $# -gt 0 ] || stages=(format release asan tsan cuda tidy fuzz training editors)
 scripts/install_dependencies.sh --tests
 for stage in "${stages[@]}"; do
   if ! declare -F "stage_$stage" >/dev/null; then

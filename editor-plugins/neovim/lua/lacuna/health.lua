@@ -87,7 +87,11 @@ function M.check()
   if bufnr > 0 then
     local wanted, reason = client_of.wanted(bufnr)
     local name = vim.fn.fnamemodify(vim.api.nvim_buf_get_name(bufnr), ':t')
-    health.info(wanted and ('suggestions are on in %s'):format(name) or ('no suggestions in %s: %s'):format(name, reason))
+    if wanted then
+      health.info(('suggestions are on in %s'):format(name))
+    else
+      health.info(('no suggestions in %s: %s'):format(name, reason))
+    end
   end
   if state.problem then
     health.warn('last problem: ' .. state.problem)

@@ -139,7 +139,12 @@ function M.describe(status)
   if (status.lastSeconds or 0) > 0 then
     add('last suggestion: %.0f ms', status.lastSeconds * 1000)
   end
-  add('server: lacuna %s, process %s, %s sessions', status.version or '?', status.processId or '?', status.sessions or 1)
+  add(
+    'server: lacuna %s, process %s, %s sessions',
+    status.version or '?',
+    status.processId or '?',
+    status.sessions or 1
+  )
   if status.logPath then
     add('log: %s', status.logPath)
   end

@@ -1,0 +1,50 @@
+-- In a real terminal: Neovim under tmux, as a user sees it.
+local helpers = require('helpers')
+
+local tests = {}
+
+local function tmux(socket, ...)
+  local answer = vim.system({ 'tmux', '-S', socket, '-f', '/dev/null', ... }, { text = true }):wait()
+  return answer.code == 0 and answer.stdout or nil
+end
+
+function tests.a_suggestion_is_seen_and_accepted_and_the_file_saved()
+  if vim.fn.executable('tmux') == 0 then
+    return 'needs tmux'
+  end
+  local folder = vim.fn.tempname()
+  vim.fn.mkdir(folder, 'p')
+  local here = vim.fn.fnamemodify(debug.getinfo(1, 'S').source:sub(2), ':p:h')
+  local file, socket = folder .. '/sample.txt', folder .. '/tmux'
+  vim.fn.writefile({ 'first' }, file)
+  vim.fn.writefile({
+    'local server = ...',
+    "server.on['textDocument/inlineCompletion'] = function(_, reply) reply({ { insertText = 'seen by all' } }) end",
+  }, folder .. '/script.lua')
+  vim.fn.writefile({
+    ('vim.opt.runtimepath:prepend(%q)'):format(vim.fn.fnamemodify(here, ':h')),
+    "vim.cmd('runtime plugin/lacuna.lua')",
+    ("require('lacuna').setup({ cmd = { %q, '--clean', '-l', %q } })"):format(vim.v.progpath, here .. '/server.lua'),
+  }, folder .. '/init.lua')
+  local command = ('env HOME=%s XDG_STATE_HOME=%s LACUNA_TEST_SCRIPT=%s/script.lua LACUNA_TEST_LOG=%s/log %s -n -u %s/init.lua %s')
+    :format(folder, folder, folder, folder, vim.v.progpath, folder, file)
+  assert(tmux(socket, 'new-session', '-d', '-x', '60', '-y', '12', command))
+  local function wait(words)
+    helpers.wait_for(function()
+      return (tmux(socket, 'capture-pane', '-p') or ''):find(words, 1, true)
+    end, words)
+  end
+  wait('first')
+  tmux(socket, 'send-keys', 'o')
+  wait('seen by all')
+  tmux(socket, 'send-keys', 'Tab', '!')
+  wait('seen by all!')
+  tmux(socket, 'send-keys', 'Escape', ':wq', 'Enter')
+  helpers.wait_for(function()
+    return vim.deep_equal(vim.fn.readfile(file), { 'first', 'seen by all!' })
+  end, 'the saved file')
+  tmux(socket, 'kill-server')
+  vim.fn.delete(folder, 'rf')
+end
+
+return tests
