@@ -7,7 +7,7 @@ editors=$PWD/build/editors
 mkdir -p "$editors"
 
 if command -v luacheck >/dev/null; then
-  luacheck --quiet --no-color editor-plugins/neovim
+  (cd editor-plugins/neovim && luacheck --quiet --no-color .)
 else
   echo "skipped: luacheck is not installed (Debian's lua-check)"
 fi

@@ -26,8 +26,11 @@ function tests.a_suggestion_is_seen_and_accepted_and_the_file_saved()
     "vim.cmd('runtime plugin/lacuna.lua')",
     ("require('lacuna').setup({ cmd = { %q, '--clean', '-l', %q } })"):format(vim.v.progpath, here .. '/server.lua'),
   }, folder .. '/init.lua')
-  local command = ('env HOME=%s XDG_STATE_HOME=%s LACUNA_TEST_SCRIPT=%s/script.lua LACUNA_TEST_LOG=%s/log %s -n -u %s/init.lua %s')
-    :format(folder, folder, folder, folder, vim.v.progpath, folder, file)
+  local command = table.concat({
+    'env HOME=@ XDG_STATE_HOME=@ LACUNA_TEST_SCRIPT=@/script.lua LACUNA_TEST_LOG=@/log',
+    vim.v.progpath,
+    '-n -u @/init.lua @/sample.txt',
+  }, ' '):gsub('@', folder)
   assert(tmux(socket, 'new-session', '-d', '-x', '60', '-y', '12', command))
   local function wait(words)
     helpers.wait_for(function()
