@@ -15,7 +15,7 @@
 #include "cli/option_checks.h"
 #include "cli/standard_io.h"
 #include "engine/infill.h"
-#include "engine/language.h"
+#include "support/language.h"
 #include "engine/profile.h"
 
 namespace lacuna::cli {

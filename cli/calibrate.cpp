@@ -17,7 +17,7 @@
 #include "cli/source_text.h"
 #include "cli/standard_io.h"
 #include "cli/terminal.h"
-#include "engine/language.h"
+#include "support/language.h"
 #include "engine/length.h"
 #include "support/file.h"
 
@@ -84,9 +84,9 @@ Result<std::vector<Source>> read_sources(const std::vector<std::string>& files) 
   for (const std::string& file : files) {
     Result<std::string> text = read_source(file);
     if (!text) return text.error();
-    const engine::Language* language = engine::language_of_file(file, *text);
+    const Language* language = language_of_file(file, *text);
     sources.push_back({.text = std::move(*text),
-                       .language = language == nullptr ? "" : std::string(language->name)});
+                       .language = language == nullptr ? "" : std::string(language->model_name)});
   }
   return sources;
 }

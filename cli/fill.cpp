@@ -49,9 +49,9 @@ std::string problem_of(const FillOptions& options) {
   for (const std::string& text : options.spans) {
     if (const auto span = parse_span(text); !span) return span.error().message;
   }
-  if (!options.language.empty() && engine::language_named(options.language) == nullptr) {
+  if (!options.language.empty() && language_named(options.language) == nullptr) {
     std::string known;
-    for (const engine::Language& it : engine::languages()) known += " " + std::string(it.name);
+    for (const Language& it : languages()) known += " " + std::string(it.name);
     return "there is no language '" + options.language + "'; there are:" + known;
   }
   engine::InfillOptions defaults;
@@ -183,11 +183,11 @@ int run_fill(const FillOptions& options) {
   engine::InfillRequest request;
   request.text = *text;
   request.holes = std::move(*holes);
-  const engine::Language* language = options.language.empty()
-                                         ? engine::language_of_file(options.file, *text)
-                                         : engine::language_named(options.language);
+  const Language* language = options.language.empty()
+                                         ? language_of_file(options.file, *text)
+                                         : language_named(options.language);
   if (language != nullptr) {
-    request.language = language->name;
+    request.language = language->model_name;
     request.line_comment = language->line_comment;
   }
   request.options = infill_options(options);

@@ -9,7 +9,7 @@
 #include "cli/common_options.h"
 #include "engine/hole.h"
 #include "engine/infill.h"
-#include "engine/language.h"
+#include "support/language.h"
 
 namespace lacuna::cli {
 

@@ -39,7 +39,7 @@ struct FillOrder {
   Priority priority = Priority::Interactive;
   std::string text;                 // bytes of the whole document
   std::vector<engine::Hole> holes;  // in any order; InvalidInput when check_and_sort() refuses them
-  std::string language;             // a name of engine/language.h; may be empty
+  std::string language;             // a Language::model_name; may be empty
   std::vector<ContextPiece> context;
   engine::InfillOptions options;
   int alternatives = 1;        // different fills wanted of the same holes

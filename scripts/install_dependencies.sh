@@ -13,6 +13,9 @@ packages=(
   nlohmann-json3-dev libcli11-dev libsentencepiece-dev libpcre2-dev libutf8proc-dev
   zlib1g-dev "$boost"
 )
+# The grammars are npm packages. An npm that is there already (NodeSource's, nvm's) is good enough;
+# Debian's conflicts with it.
+command -v npm >/dev/null || packages+=(nodejs npm)
 if [ "${1:-}" = --tests ]; then
   packages+=(
     libgtest-dev libgmock-dev libbenchmark-dev python3
@@ -20,8 +23,6 @@ if [ "${1:-}" = --tests ]; then
     python3-numpy python3-sentencepiece python3-torch
     lua-check patchelf tmux
   )
-  # An npm that is there already (NodeSource's, nvm's) is good enough; Debian's conflicts with it.
-  command -v npm >/dev/null || packages+=(nodejs npm)
 elif [ $# -gt 0 ]; then
   echo "usage: $0 [--tests]" >&2
   exit 2

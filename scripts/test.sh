@@ -62,6 +62,7 @@ stage_editors() { scripts/test_editors.sh; }
 stages=("$@")
 [ $# -gt 0 ] || stages=(format release asan tsan cuda tidy fuzz training editors)
 scripts/install_dependencies.sh --tests
+[ grammar/node_modules/.package-lock.json -nt grammar/package-lock.json ] || npm ci --prefix grammar --silent
 for stage in "${stages[@]}"; do
   if ! declare -F "stage_$stage" >/dev/null; then
     echo "$0: there is no stage '$stage'" >&2

@@ -28,7 +28,7 @@ Result<Sample> decode_holes(const engine::Model& model, const AnalysisSettings& 
   request.text = input.text;
   request.holes = input.holes;
   if (input.language != nullptr) {
-    request.language = input.language->name;
+    request.language = input.language->model_name;
     request.line_comment = input.language->line_comment;
   }
   request.options = infill_options(fill);

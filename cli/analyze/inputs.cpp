@@ -53,7 +53,7 @@ Result<void> add_text(const std::string& file, std::vector<AnalyzeInput>& inputs
   }
   AnalyzeInput& input = inputs.emplace_back();
   input.name = file;
-  input.language = engine::language_of_file(file, *text);
+  input.language = language_of_file(file, *text);
   input.text = std::move(*text);
   input.holes = std::move(*holes);
   return {};

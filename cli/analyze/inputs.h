@@ -7,7 +7,7 @@
 
 #include "cli/eval/cases.h"
 #include "engine/hole.h"
-#include "engine/language.h"
+#include "support/language.h"
 
 namespace lacuna::cli {
 
@@ -16,7 +16,7 @@ struct AnalyzeInput {
   // A text with holes ...
   std::string text;
   std::vector<engine::Hole> holes;
-  const engine::Language* language = nullptr;
+  const Language* language = nullptr;
   // ... or, where it has none, a case; without tests if it is a mere prompt.
   EvalTask task = EvalTask::HumanEval;
   EvalCase it;

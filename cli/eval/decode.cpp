@@ -19,8 +19,8 @@ Result<void> infill_case(const engine::Model& model, const engine::InfillOptions
   request.text = text;
   request.holes = {{.begin = it.prompt.size(), .end = it.prompt.size(), .tokens = {}, .hint = {}}};
   if (const auto ok = engine::check_and_sort(text, request.holes); !ok) return ok.error();
-  const engine::Language* python = engine::language_named("python");
-  request.language = python->name;
+  const Language* python = language_named("python");
+  request.language = python->model_name;
   request.line_comment = python->line_comment;
   request.options = options;
   request.stop = std::move(stop);

@@ -1,10 +1,13 @@
-#include "engine/language.h"
+#include "support/language.h"
 
+#include <map>
 #include <set>
+#include <sstream>
+#include <string>
 
 #include <gtest/gtest.h>
 
-namespace lacuna::engine {
+namespace lacuna {
 namespace {
 
 std::string_view of_file(std::string_view path, std::string_view text = "") {
@@ -22,7 +25,7 @@ TEST(LanguageTest, GoesByExtension) {
   EXPECT_EQ(of_file("x.c"), "c");
   EXPECT_EQ(of_file("x.h"), "c");
   EXPECT_EQ(of_file("x.HPP"), "cpp");
-  EXPECT_EQ(of_file("x.test.tsx"), "typescript");
+  EXPECT_EQ(of_file("x.test.tsx"), "tsx");
   EXPECT_EQ(of_file("x.mjs"), "javascript");
   EXPECT_EQ(of_file("lru.go"), "go");
   EXPECT_EQ(of_file("matrix.rs"), "rust");
@@ -59,6 +62,39 @@ TEST(LanguageTest, KnowsAliases) {
   EXPECT_EQ(named(""), "none");
 }
 
+TEST(LanguageTest, KnowsTheNamesThatEditorsGiveThem) {
+  for (const char* id : {"javascriptreact", "javascript.jsx", "javascript"}) {
+    EXPECT_EQ(named(id), "javascript") << id;
+  }
+  for (const char* id : {"typescriptreact", "typescript.tsx"}) EXPECT_EQ(named(id), "tsx") << id;
+  for (const char* id : {"shellscript", "sh", "zsh"}) EXPECT_EQ(named(id), "bash") << id;
+  EXPECT_EQ(named("jsonc"), "json");
+  EXPECT_EQ(named("csharp"), "csharp");
+  EXPECT_EQ(named("cs"), "csharp");
+  EXPECT_EQ(named("dosini"), "ini");
+  EXPECT_EQ(named("makefile"), "make");
+}
+
+TEST(LanguageTest, TellsAModelTheLanguageOfADialect) {
+  EXPECT_EQ(language_named("tsx")->model_name, "typescript");
+  EXPECT_EQ(language_named("python")->model_name, "python");
+}
+
+TEST(LanguageTest, GivesNoExtensionOrAliasToTwoLanguages) {
+  std::map<std::string, std::string_view> owner;
+  for (const Language& language : languages()) {
+    std::set<std::string> names{std::string(language.name)};
+    for (const std::string_view words : {language.extensions, language.aliases}) {
+      std::istringstream stream{std::string(words)};
+      for (std::string word; stream >> word;) names.insert(word);
+    }
+    for (const std::string& name : names) {
+      EXPECT_TRUE(owner.emplace(name, language.name).second)
+          << name << " means " << owner[name] << " and " << language.name;
+    }
+  }
+}
+
 TEST(LanguageTest, NamesEveryLanguageOnceAndKnowsItsComment) {
   std::set<std::string_view> names;
   for (const Language& language : languages()) names.insert(language.name);
@@ -69,4 +105,4 @@ TEST(LanguageTest, NamesEveryLanguageOnceAndKnowsItsComment) {
 }
 
 }  // namespace
-}  // namespace lacuna::engine
+}  // namespace lacuna
