@@ -1,1 +1,3 @@
-; to come
+(function_definition name: (_) @name body: (_) @body) @item
+(compound_statement) @block
+(do_group) @block

@@ -1,1 +1,4 @@
-; to come
+(pair key: (string (string_content) @name) value: (object) @body) @item
+(pair key: (string (string_content) @name) value: (array) @body) @item
+(array) @arguments
+(object) @arguments
