@@ -1,0 +1,74 @@
+// The final gate: does a text with its fills parse, as far as it could before?
+#pragma once
+
+#include <cstddef>
+#include <optional>
+#include <set>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "grammar/outline.h"
+#include "grammar/syntax_tree.h"
+
+namespace lacuna::grammar {
+
+// What a fill has broken, and the bytes of it to write again.
+struct Problem {
+  int hole;          // index
+  Span fill;         // bytes of its fill; may be empty
+  std::string what;  // for a person, as in "unexpected `) x`"
+};
+
+// Judges fills of one text with holes. Errors that the text had before, whatever stands in the holes,
+// do not count.
+class Gate {
+ public:
+  // `text` must live as long as the gate; `holes` are sorted and do not overlap.
+  Gate(const Grammar& grammar, std::string_view text, std::vector<Span> holes);
+
+  // Whether something simple in the holes leaves no error near them. If not, the text is broken
+  // there in a way that a fill may not be able to cure: then fills may have as many errors as
+  // the best that was tried.
+  bool is_sure() const { return tolerated_ == 0; }
+  // Errors of the text that have nothing to do with the holes.
+  int errors_before() const { return static_cast<int>(old_.size()); }
+  // Whether texts of this kind can be judged at all: not when the parser got lost.
+  bool works() const { return works_; }
+
+  // One fill for each hole. Empty when all is well.
+  std::vector<Problem> judge(std::span<const std::string> fills) const;
+
+ private:
+  // A place that does not depend on what is in the holes: a gap between holes, and bytes from its
+  // begin. Places in a hole are not comparable.
+  struct Mark {
+    std::size_t begin_gap, begin, end_gap, end;
+    std::string what;
+    auto operator<=>(const Mark&) const = default;
+  };
+  struct Fault {
+    Span span;  // of the filled text
+    std::string what;
+    std::optional<Mark> mark;  // when it lies outside of the holes
+  };
+
+  std::string filled(std::span<const std::string> fills, std::vector<Span>& places) const;
+  std::vector<Fault> faults(std::span<const std::string> fills, std::vector<Span>& places) const;
+  std::optional<Mark> mark_of(Span span, const std::string& what,
+                              std::span<const Span> places) const;
+  std::size_t count_new(const std::vector<Fault>& faults) const;
+  void find_old_errors();
+  Problem problem_of(const Fault& fault, std::span<const std::string> fills,
+                     std::span<const Span> places) const;
+
+  const Grammar& grammar_;
+  std::string_view text_;
+  std::vector<Span> holes_;
+  std::set<Mark> old_;
+  std::size_t tolerated_ = 0;
+  bool works_ = true;
+};
+
+}  // namespace lacuna::grammar

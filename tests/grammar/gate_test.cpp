@@ -1,0 +1,162 @@
+#include "grammar/gate.h"
+
+#include <string>
+#include <vector>
+
+#include <gtest/gtest.h>
+
+#include "grammar/layout.h"
+#include "grammar/tidy_fill.h"
+#include "tests/grammar/marked_text.h"
+
+namespace lacuna::grammar {
+namespace {
+
+std::vector<Problem> judge(const char* language, const char* source,
+                           const std::vector<std::string>& fills) {
+  const MarkedText text = marked(source);
+  return Gate(grammar_named(language), text.text, text.spans).judge(fills);
+}
+
+bool passes(const char* language, const char* source, const std::string& fill) {
+  return judge(language, source, {fill}).empty();
+}
+
+TEST(GateTest, TakesAFillThatParsesAndNoOther) {
+  const struct {
+    const char* language;
+    const char* source;
+    const char* good;
+    const char* bad;
+  } table[] = {
+      {"python", "def f(x):\n    return «⟦?⟧»\n", "x + 1", "x +"},
+      {"python", "f(«»)\n", "a, g(b)", "a, g(b"},
+      {"c", "int f(void) {\n  «⟦?⟧»\n}\n", "return 1;", "return 1"},
+      {"cpp", "int f() {\n  «⟦?⟧»\n}\n", "std::vector<int> x{1};", "std::vector<int x{1};"},
+      {"javascript", "const x = «⟦?⟧»;\n", "(y) => ({ y })", "(y) => ({ y }"},
+      {"typescript", "let x: «⟦?⟧» = null;\n", "A | null", "A |"},
+      {"tsx", "const x = «⟦?⟧»;\n", "<a b=\"c\">d</a>", "<a b=\"c\">d"},
+      {"rust", "fn f() -> u8 {\n    «⟦?⟧»\n}\n", "let x = 1; x", "let x = ; x"},
+      {"go", "package a\n\nfunc f() int {\n\t«⟦?⟧»\n}\n", "return 1", "return 1 }"},
+      {"java", "class A {\n  int f() {\n    «⟦?⟧»\n  }\n}\n", "return 1;", "return 1;}"},
+      {"json", "{\"a\": «⟦?⟧»}\n", "[1, 2]", "[1, 2"},
+      {"bash", "if «⟦?⟧»; then\n  ls\nfi\n", "[ -f a ]", "[ -f a"},
+      {"lua", "local x = «⟦?⟧»\n", "f(1)", "f(1"},
+  };
+  for (const auto& it : table) {
+    EXPECT_TRUE(passes(it.language, it.source, it.good)) << it.source << it.good;
+    EXPECT_FALSE(passes(it.language, it.source, it.bad)) << it.source << it.bad;
+  }
+}
+
+TEST(GateTest, DoesNotCountErrorsThatTheTextHadBefore) {
+  const char* source = "int a = ;\n\nint f(void) {\n  return «⟦?⟧»;\n}\n\nint c = * ;\n";
+  const MarkedText text = marked(source);
+  const Gate gate(grammar_named("c"), text.text, text.spans);
+  EXPECT_TRUE(gate.is_sure());
+  EXPECT_EQ(gate.errors_before(), 2);
+  EXPECT_TRUE(passes("c", source, "1 + 2"));
+  EXPECT_FALSE(passes("c", source, "1 +"));
+}
+
+TEST(GateTest, SaysThatItCannotBeSureWhereTheTextAroundAHoleIsBroken) {
+  const MarkedText text = marked("int a = (* / «⟦?⟧» / ;\n");
+  const Gate gate(grammar_named("c"), text.text, text.spans);
+  EXPECT_FALSE(gate.is_sure());
+  EXPECT_TRUE(gate.judge(std::vector<std::string>{"1"}).empty());
+}
+
+TEST(GateTest, NamesTheHoleAndTheLinesToWriteAgain) {
+  const char* source = "def f(x):\n    «⟦?⟧»\n    return «⟦?⟧»\n";
+  const std::vector<Problem> problems =
+      judge("python", source, {"y = 1\n    z = = 2\n    w = 3", "y"});
+  ASSERT_FALSE(problems.empty());
+  EXPECT_EQ(problems[0].hole, 0);
+  EXPECT_EQ(problems[0].fill, (Span{6, 17}));
+  EXPECT_NE(problems[0].what.find("unexpected"), std::string::npos);
+}
+
+TEST(GateTest, SeesPythonIndentationAsTheCompilerDoes) {
+  const char* source = "def f(x):\n    «⟦?⟧»\n    return x\n";
+  EXPECT_TRUE(passes("python", source, "if x:\n        pass"));
+  EXPECT_FALSE(passes("python", source, "if x:\n            pass\n        y = 1"));
+  EXPECT_FALSE(passes("python", source, "x = 1\n        y = 2"));
+  EXPECT_FALSE(passes("python", source, "if x:"));
+  EXPECT_FALSE(passes("python", source, "print x"));
+}
+
+TEST(GateTest, RefusesAFillThatHidesWhatFollows) {
+  EXPECT_FALSE(passes("python", "x = [«⟦?⟧» + 1]\n", "1] # "));
+  EXPECT_FALSE(passes("c", "int a = «⟦?⟧»; /* b */\n", "1; /* "));
+  EXPECT_FALSE(passes("javascript", "f(«⟦?⟧», 'a');\n", "'b"));
+  EXPECT_TRUE(passes("python", "x = «⟦?⟧»\n", "1  # one"));
+  EXPECT_TRUE(passes("c", "int x; // «⟦?⟧» later\n", "now and"));
+}
+
+TEST(PythonLayoutTest, FindsWhatCompileRefuses) {
+  const struct {
+    const char* text;
+    const char* what;  // empty: fine
+  } table[] = {
+      {"if a:\n    b\nelse:\n    c\n", ""},
+      {"a = [\n  1,\n      2,\n]\nb\n", ""},
+      {"def f():\n    '''\n  x\n y'''\n    return 1\n", ""},
+      {"a = 1 + \\\n        2\nb\n", ""},
+      {"if a:\n    b\n# c\n        # d\n    e\n", ""},
+      {"if a: b\nc\n", ""},
+      {"if a:\n\tb\n\tc\n", ""},
+      {"x = 1; y = 2\nz\n", ""},
+      {"\xEF\xBB\xBFx = 1\ny = 2\n", ""},
+      {"class A:\r\n    b = 1\r\n\r\n    c = 2\r\n", ""},
+      {"x = f(lambda: 1)\ny = {1: 2}\nz = a[1:]\n", ""},
+      {"a\n    b\n", "unexpected indent"},
+      {"if a:\n    b\n  c\n", "unindent does not match any outer indentation level"},
+      {"if a:\nb\n", "expected an indented block"},
+      {"def f():\n", "expected an indented block"},
+      {"if a:\n        b\n\tc\n", "inconsistent use of tabs and spaces"},
+  };
+  for (const auto& it : table) {
+    const auto tree = parse(grammar_named("python"), it.text);
+    ASSERT_TRUE(tree);
+    const std::vector<LayoutError> errors = python_layout_errors(it.text, *tree);
+    if (std::string(it.what).empty()) {
+      EXPECT_TRUE(errors.empty()) << it.text << errors[0].what;
+    } else {
+      ASSERT_FALSE(errors.empty()) << it.text;
+      EXPECT_EQ(errors[0].what, it.what) << it.text;
+    }
+  }
+}
+
+TEST(IndentStyleTest, IsTheMostCommonStep) {
+  EXPECT_EQ(indent_style_of("a\n  b\n    c\n  d\n"), (IndentStyle{.tabs = false, .unit = 2}));
+  EXPECT_EQ(indent_style_of("a\n\tb\n\t\tc\n"), (IndentStyle{.tabs = true, .unit = 4}));
+  EXPECT_EQ(indent_style_of("/*\n * a\n */\nb\n    c\n"), (IndentStyle{.tabs = false, .unit = 4}));
+  EXPECT_EQ(indent_style_of(""), IndentStyle{});
+}
+
+TEST(TidyFillTest, TakesTheTabsOrBlanksOfTheFile) {
+  const std::string tabs = "func f() {\n\tx\n\ty\n\t\n}\n";
+  EXPECT_EQ(tidy_fill(tabs, {17, 17}, "if a {\n        b\n    }"), "if a {\n\t\tb\n\t}");
+  const std::string blanks = "def f():\n  a\n  b\n  \n";
+  EXPECT_EQ(tidy_fill(blanks, {19, 19}, "if a:\n\t\tb"), "if a:\n    b");
+}
+
+TEST(TidyFillTest, LeavesNoBlanksAtTheEndOfALine) {
+  EXPECT_EQ(tidy_fill("x = \ny\n", {4, 4}, "1 \t"), "1");
+  EXPECT_EQ(tidy_fill("x = y\n", {4, 4}, "1 + "), "1 + ");
+  EXPECT_EQ(tidy_fill("x = ", {4, 4}, "  "), "");
+  EXPECT_EQ(tidy_fill("x = ", {4, 4}, ""), "");
+}
+
+TEST(RepeatedAfterTest, FindsWhatFollowsTheHole) {
+  const std::string text = "f(, b)\n}\n";
+  EXPECT_EQ(repeated_after(text, {2, 2}, "a, b)"), (std::vector<std::size_t>{4}));
+  EXPECT_EQ(repeated_after(text, {2, 2}, "a"), std::vector<std::size_t>{});
+  EXPECT_EQ(repeated_after(text, {2, 2}, "a, b)\n}\n"), (std::vector<std::size_t>{7}));
+  EXPECT_TRUE(is_whole_line("\n    return x\n"));
+  EXPECT_FALSE(is_whole_line(")"));
+}
+
+}  // namespace
+}  // namespace lacuna::grammar
