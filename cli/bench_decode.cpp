@@ -15,8 +15,8 @@
 #include "cli/option_checks.h"
 #include "cli/standard_io.h"
 #include "engine/infill.h"
-#include "support/language.h"
 #include "engine/profile.h"
+#include "support/language.h"
 
 namespace lacuna::cli {
 namespace {

@@ -17,9 +17,9 @@
 #include "cli/source_text.h"
 #include "cli/standard_io.h"
 #include "cli/terminal.h"
-#include "support/language.h"
 #include "engine/length.h"
 #include "support/file.h"
+#include "support/language.h"
 
 namespace lacuna::cli {
 namespace {

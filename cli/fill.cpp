@@ -183,9 +183,8 @@ int run_fill(const FillOptions& options) {
   engine::InfillRequest request;
   request.text = *text;
   request.holes = std::move(*holes);
-  const Language* language = options.language.empty()
-                                         ? language_of_file(options.file, *text)
-                                         : language_named(options.language);
+  const Language* language = options.language.empty() ? language_of_file(options.file, *text)
+                                                      : language_named(options.language);
   if (language != nullptr) {
     request.language = language->model_name;
     request.line_comment = language->line_comment;
