@@ -36,7 +36,7 @@ from training.fill import Filler
 from training.infill_client import InfillServer
 from training.model import Model
 from training.policy import holding
-from training.pretrain import time_of_day
+from training.clock import time_of_day
 from training.prompts import Holes, Prompt, Tasks
 from training.rewards import Scorer, Scores
 from training.rollouts import Rollouts, Sampler, SamplerSettings, lay_out

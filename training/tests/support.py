@@ -3,21 +3,34 @@
 from __future__ import annotations
 
 import atexit
+import contextlib
 import functools
+import io
+import os
 import shutil
+import signal
 import tempfile
+import time
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import sentencepiece
 import torch
 
-from training import tokenizer
+from training import checkpoint, export, pretrain, probe, tokenizer
 from training.corpus import Document
 from training.data import Window
+from training.model import Model, ModelConfig
+from training.parallel import Group
 from training.pieces import Pieces, read_pieces
+from training.settings import Run, make_stage
 
 torch.set_num_threads(1)
+probe.ROWS = 8  # enough to see that it is measured
+
+TINY = ModelConfig(vocabulary=900, width=32, layers=2, heads=2, kv_heads=1, hidden=64)
+STAGE = {"rows": 4, "row": 64, "window": 64, "long_window": 128, "warm_up": 2}
 
 SOURCE = '''import os
 
@@ -78,3 +91,63 @@ def encoded_corpus(copies: int = 4) -> Path:
         np.concatenate(ids).tofile(folder() / f"{name}.u16")
         np.save(folder() / f"{name}.offsets.npy", np.cumsum([0, *map(len, ids)]))
     return folder()
+
+
+def run(folder: Path, corpus: Path | None = None, stage: dict | None = None, **options) -> Run:
+    """A run of a tiny model: ten steps unless said otherwise, saved and measured only at the end."""
+    vocabulary()
+    ending = {} if options.keys() & {"seconds", "until"} else {"steps": 10}
+    defaults = {"save_seconds": 1e9, "probe_seconds": 1e9, "start": tiny_start(), "peak": 1e12} | ending
+    return Run(corpus or encoded_corpus(), folder, make_stage(STAGE | (stage or {}), "test"), **(defaults | options))
+
+
+@functools.cache
+def tiny_start() -> Path:
+    """A model directory with random weights for the small vocabulary."""
+    torch.manual_seed(3)
+    model = Model(TINY)
+    for parameter in model.parameters():  # layers that are not the identity
+        if parameter.ndim == 2:
+            torch.nn.init.normal_(parameter, std=0.05)
+    vocabulary()
+    export.export(model, folder() / "start", folder() / "tokenizer.model", 64, torch.float32)
+    return folder() / "start"
+
+
+def train(run: Run, group: Group = Group()) -> dict:
+    """Carries out a run in this process; returns its last checkpoint."""
+    run.folder.mkdir(parents=True, exist_ok=True)
+    with contextlib.redirect_stdout(io.StringIO()):
+        pretrain.train(run, group)
+    return checkpoint.read(run.folder / "checkpoint.pt")
+
+
+def same(one: dict, other: dict) -> bool:
+    """Whether two checkpoints hold the same weights and the same optimisers."""
+
+    def tensors(state: dict) -> list[torch.Tensor]:
+        moments = [v for entry in state["adam"]["state"].values() for v in entry.values()]
+        return [*state["model"].values(), *(state["muon"] or {"buffers": []})["buffers"], *map(torch.as_tensor, moments)]
+
+    return all(torch.equal(a, b) for a, b in zip(tensors(one), tensors(other), strict=True))
+
+
+def kill_when(child: Callable[[], None], reached: Callable[[], bool]) -> None:
+    """Runs `child` in a process of its own and kills it (SIGKILL) as soon as `reached` says so."""
+    process = os.fork()
+    if process == 0:
+        try:
+            with open(os.devnull, "w") as nothing, contextlib.redirect_stdout(nothing):
+                child()
+        finally:
+            os._exit(0)
+    try:
+        while not reached():
+            ended, _ = os.waitpid(process, os.WNOHANG)
+            if ended:
+                raise AssertionError("the process ended before it could be killed")
+            time.sleep(0.005)
+    finally:
+        with contextlib.suppress(ProcessLookupError, ChildProcessError):
+            os.kill(process, signal.SIGKILL)
+            os.waitpid(process, 0)
