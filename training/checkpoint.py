@@ -65,16 +65,43 @@ def gather(model: Model, muon: Muon | None, adam: torch.optim.Optimizer, progres
     }
 
 
+class CarefulFile:
+    """Remembers the first error and swallows what comes after it: torch's own writer aborts the process on a full disk."""
+
+    def __init__(self, path: Path) -> None:
+        self.file, self.error = path.open("wb"), None
+
+    def write(self, data: bytes) -> int:
+        if self.error is None:
+            try:
+                self.file.write(data)
+            except OSError as error:
+                self.error = error
+        return len(data)
+
+    def flush(self) -> None:
+        pass
+
+    def close(self) -> None:
+        try:
+            self.file.close()
+        except OSError as error:  # of what was still in the buffer
+            self.error = self.error or error
+        if self.error:
+            raise self.error
+
+
 def write(path: Path, state: dict) -> None:
     """Raises OSError when it cannot; what was there before is still there then."""
     temporary = path.with_suffix(".tmp")
     try:
-        torch.save(state, temporary)
+        out = CarefulFile(temporary)
+        torch.save(state, out)
+        out.close()
         os.replace(temporary, path)
-    except (OSError, RuntimeError) as error:  # torch has no error of its own for a full disk
+    except OSError as error:
         temporary.unlink(missing_ok=True)
-        reason = error.strerror if isinstance(error, OSError) else "the disk is full, or a limit is reached"
-        raise OSError(getattr(error, "errno", None) or 28, reason, str(path)) from None
+        raise OSError(error.errno, error.strerror, str(path)) from None
 
 
 def save(path: Path, model: Model, muon: Muon | None, adam: torch.optim.Optimizer, progress: RunState) -> None:

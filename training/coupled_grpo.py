@@ -20,7 +20,6 @@ from __future__ import annotations
 import argparse
 import csv
 import math
-import os
 import time
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
@@ -29,7 +28,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from training import export, lora, policy, prompts, rewards
+from training import checkpoint, export, lora, policy, prompts, rewards
 from training.common import fail
 from training.coupled import LossSettings, draw_mask, grpo_loss, leave_one_out, mask_seeds, micro_batches
 from training.fill import Filler
@@ -173,13 +172,10 @@ class Trainer:
             "adam": self.adam.state_dict(),
             "progress": vars(self.progress),
         }
-        temporary = path.with_suffix(".tmp")
         try:
-            torch.save(state, temporary)
-        except (OSError, RuntimeError) as error:
-            temporary.unlink(missing_ok=True)
-            fail(f"{path}: cannot be written ({error}); the last checkpoint is still there")
-        os.replace(temporary, path)
+            checkpoint.write(path, state)
+        except OSError as error:
+            fail(f"{path}: cannot be written ({error.strerror}); the last checkpoint is still there")
 
     def restore(self, path: Path) -> None:
         try:

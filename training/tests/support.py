@@ -6,9 +6,9 @@ import atexit
 import contextlib
 import functools
 import io
+import multiprocessing
 import os
 import shutil
-import signal
 import tempfile
 import time
 from collections.abc import Callable
@@ -132,22 +132,27 @@ def same(one: dict, other: dict) -> bool:
     return all(torch.equal(a, b) for a, b in zip(tensors(one), tensors(other), strict=True))
 
 
-def kill_when(child: Callable[[], None], reached: Callable[[], bool]) -> None:
-    """Runs `child` in a process of its own and kills it (SIGKILL) as soon as `reached` says so."""
-    process = os.fork()
-    if process == 0:
-        try:
-            with open(os.devnull, "w") as nothing, contextlib.redirect_stdout(nothing):
-                child()
-        finally:
-            os._exit(0)
-    try:
-        while not reached():
-            ended, _ = os.waitpid(process, os.WNOHANG)
-            if ended:
-                raise AssertionError("the process ended before it could be killed")
-            time.sleep(0.005)
-    finally:
-        with contextlib.suppress(ProcessLookupError, ChildProcessError):
-            os.kill(process, signal.SIGKILL)
-            os.waitpid(process, 0)
+@functools.cache
+def processes() -> multiprocessing.context.BaseContext:
+    """Children of a server that has imported everything and trained nothing: newer versions of torch cannot
+    compute gradients in a fork of a process that has computed some."""
+    context = multiprocessing.get_context("forkserver")
+    context.set_forkserver_preload(["training.tests.support"])
+    return context
+
+
+def quietly(work: Callable, *arguments) -> None:
+    with open(os.devnull, "w") as nothing, contextlib.redirect_stdout(nothing):
+        work(*arguments)
+
+
+def kill_when(reached: Callable[[], bool], work: Callable, *arguments) -> None:
+    """Calls `work` in a process of its own and kills it (SIGKILL) as soon as `reached` says so."""
+    process = processes().Process(target=quietly, args=(work, *arguments))
+    process.start()
+    while not reached():
+        if not process.is_alive():
+            raise AssertionError("the process ended before it could be killed")
+        time.sleep(0.005)
+    process.kill()
+    process.join()

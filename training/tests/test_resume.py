@@ -17,7 +17,7 @@ from training import checkpoint, export, pretrain, settings, shards
 from training.loader import Loader, Order
 from training.masks import Mixture
 from training.model import Model
-from training.settings import Stage, make_stage
+from training.settings import Run, Stage, make_stage
 from training.tests import support
 from training.tests.support import same, train
 from training.trainer import Trainer
@@ -34,7 +34,7 @@ class KillTest(FolderTest):
         unbroken = train(support.run(self.folder / "unbroken", **options))
         killed = support.run(self.folder / "killed", **options, save_seconds=0)
         saved = killed.folder / "checkpoint.pt"
-        support.kill_when(lambda: train(killed), saved.exists)
+        support.kill_when(saved.exists, train, killed)
         step = checkpoint.read(saved)["progress"]["step"]
         self.assertTrue(0 < step < 10, step)
         self.assertTrue(same(train(killed), unbroken))
@@ -49,7 +49,7 @@ class KillTest(FolderTest):
     def test_batches_made_ahead_are_the_same_after_a_resume(self):
         unbroken = train(support.run(self.folder / "unbroken"))
         killed = support.run(self.folder / "killed", save_seconds=0)
-        support.kill_when(lambda: train(killed), (killed.folder / "checkpoint.pt").exists)
+        support.kill_when((killed.folder / "checkpoint.pt").exists, train, killed)
         self.assertTrue(same(train(dataclasses.replace(killed, loaders=1)), unbroken))
 
 
@@ -96,25 +96,20 @@ class KeptCheckpointTest(FolderTest):
         self.assertEqual(said.getvalue().count("\n"), 1)
 
 
+def train_limited(run: Run, size: int, out: Path) -> None:
+    with out.open("w") as said, contextlib.redirect_stderr(said):
+        resource.setrlimit(resource.RLIMIT_FSIZE, (size, resource.RLIM_INFINITY))
+        train(run)
+
+
 class ShortageTest(FolderTest):
     def limited(self, run, size: int) -> tuple[int, str]:
         """Exit code and messages of a run that may write files of at most `size` bytes."""
         out = self.folder / "said"
-
-        def child():
-            resource.setrlimit(resource.RLIMIT_FSIZE, (size, resource.RLIM_INFINITY))
-            with out.open("w") as said, contextlib.redirect_stderr(said):
-                train(run)
-
-        process = support.os.fork()
-        if process == 0:
-            code = 1
-            try:
-                child()
-                code = 0
-            finally:
-                support.os._exit(code)
-        return support.os.waitstatus_to_exitcode(support.os.waitpid(process, 0)[1]), out.read_text()
+        process = support.processes().Process(target=train_limited, args=(run, size, out))
+        process.start()
+        process.join()
+        return process.exitcode, out.read_text()
 
     def test_a_full_disk_loses_no_checkpoint_and_is_one_line_at_the_end(self):
         first = train(support.run(self.folder / "run", steps=4))
