@@ -69,6 +69,7 @@ def join_group(device: str, strategy: str) -> Group:
         place = torch.device("cuda", int(os.environ.get("LOCAL_RANK", 0)))
         torch.cuda.set_device(place)
     if "RANK" in os.environ and not dist.is_initialized():
+        os.environ.setdefault("USE_LIBUV", "0")  # Debian 13 builds torch without it, and it is the default
         dist.init_process_group("nccl" if place.type == "cuda" else "gloo", timeout=PATIENCE)
     if strategy == "fsdp" and "RANK" not in os.environ:
         fail("--parallel fsdp needs torchrun, for one process as well")

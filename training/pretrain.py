@@ -43,6 +43,7 @@ from training.tokenizer import load as load_tokenizer
 from training.trainer import Trainer, first_model, say
 
 LOG_EVERY = 20  # steps
+MOST_SKIPPED = 20  # steps in a row whose gradient is not finite
 
 
 class Log:
@@ -113,6 +114,8 @@ def loop(trainer: Trainer, loader: Loader, held_out: probe.Probe | None, log: Lo
             state.cooling = True
             trainer.save(order.shape.window, ("before_cooldown",))
         loss = trainer.step(order, pairs, clock.elapsed())
+        if trainer.skipped >= MOST_SKIPPED:
+            fail(f"the gradient has not been finite for {MOST_SKIPPED} steps: start again from {run.folder}/best.pt with lower rates")
         if log:
             log.step(loss, order.progress, clock)
         # By the clock that all processes share, so that they do this together.
@@ -207,12 +210,12 @@ def spawn(run: Run, workers: int) -> None:
         raise SystemExit(1) from None  # the worker has said why
 
 
-def add_arguments(parser: argparse.ArgumentParser) -> None:
+def add_arguments(parser: argparse.ArgumentParser, ending: bool = True) -> None:
     parser.add_argument("run", type=Path, help="folder for checkpoints, exports and logs; resumed if it exists")
-    ending = parser.add_mutually_exclusive_group(required=True)
-    ending.add_argument("--until", metavar="HH:MM", help="time of day when training ends")
-    ending.add_argument("--minutes", type=float, help="of training, all starts together")
-    ending.add_argument("--steps", type=int)
+    ends = parser.add_mutually_exclusive_group(required=ending)
+    ends.add_argument("--until", metavar="HH:MM", help="time of day when training ends")
+    ends.add_argument("--minutes", type=float, help="of training, all starts together")
+    ends.add_argument("--steps", type=int)
     parser.add_argument("--stage", help="name in training/stages, or a file")
     parser.add_argument("--set", action="append", default=[], metavar="NAME=VALUE", help="of the stage, see settings.py")
     parser.add_argument("--start", type=Path, help="model directory or checkpoint to go on from, with the same tokenizer")

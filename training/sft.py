@@ -70,7 +70,7 @@ def read_examples(path: Path, tokenizer: sentencepiece.SentencePieceProcessor, l
             if not all(isinstance(value, str) for value in fields.values()) or not fields["answer"]:
                 raise ValueError("values must be texts, and the answer not empty")
             examples.append(lay_out(fields, tokenizer))
-        except (ValueError, KeyError, TypeError) as error:
+        except (ValueError, KeyError, TypeError, AttributeError) as error:
             fail(f"{path}, line {number}: not an example ({error})")
     fitting = [e for e in examples if len(e) <= longest]
     if not fitting:

@@ -71,6 +71,7 @@ class Trainer:
         self.state = RunState()
         if started_from and bool(started_from["muon"]) == bool(self.muon):
             checkpoint.restore_parts(started_from, self.model, self.muon, self.adam)
+        self.skipped = 0  # steps in a row whose gradient could not be used
         self.meter: meter.Meter | None = None
 
     def prepare_kernels(self) -> str:
@@ -118,7 +119,9 @@ class Trainer:
         if self.meter:
             self.meter.step(tokens, masked, order.shape.window)
         rate = stage.rate(state.step, order.progress)
-        if self.finish_gradients(norm):
+        usable = self.finish_gradients(norm)
+        self.skipped = 0 if usable else self.skipped + 1
+        if usable:
             if self.muon:
                 self.muon.step(stage.muon_rate * rate, self.group.rank, self.group.size)
             for options in self.adam.param_groups:

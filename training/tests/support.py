@@ -82,15 +82,26 @@ def window(text: str = SOURCE) -> Window:
     return Window(np.array(ids, np.int64), 2, len(ids) - 1)
 
 
-def encoded_corpus(copies: int = 4) -> Path:
-    """Writes train.u16 and held_out.u16 of a few small documents; returns the folder."""
+def encode_corpus(target: Path, texts: list[str]) -> Path:
     encoder = tokenizer.Encoder(folder() / "tokenizer.model", vocabulary())
-    texts = [SOURCE.replace("Reader", f"Reader{i}") * 2 for i in range(copies)]
     ids = [encoder(Document("python", "test", f"{i}.py", text)) for i, text in enumerate(texts)]
     for name in ("train", "held_out"):
-        np.concatenate(ids).tofile(folder() / f"{name}.u16")
-        np.save(folder() / f"{name}.offsets.npy", np.cumsum([0, *map(len, ids)]))
-    return folder()
+        np.concatenate(ids).tofile(target / f"{name}.u16")
+        np.save(target / f"{name}.offsets.npy", np.cumsum([0, *map(len, ids)]))
+    return target
+
+
+def encoded_corpus(copies: int = 4) -> Path:
+    """Writes train.u16 and held_out.u16 of a few small documents; returns the folder."""
+    return encode_corpus(folder(), [SOURCE.replace("Reader", f"Reader{i}") * 2 for i in range(copies)])
+
+
+def second_corpus() -> Path:
+    """Of the same vocabulary, and full of a word that the first has not."""
+    target = folder() / "second"
+    target.mkdir(exist_ok=True)
+    shutil.copyfile(vocabulary() and folder() / "tokenizer.model", target / "tokenizer.model")
+    return encode_corpus(target, [SOURCE.replace("line", "unmistakable") * 2])
 
 
 def run(folder: Path, corpus: Path | None = None, stage: dict | None = None, **options) -> Run:
