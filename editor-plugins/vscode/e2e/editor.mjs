@@ -137,6 +137,17 @@ export class Editor {
     return this.page.evaluate(() => [...document.querySelectorAll('[class*="ghost-text"]')].map((part) => part.textContent).join('\n').replace(/\u00a0/g, ' '));
   }
 
+  /** Waits for a suggestion at the cursor. A key now and then, for a provider that was not there at the last one. */
+  async suggestion(words) {
+    let round = 0;
+    await until(async () => {
+      if (++round % 30 === 0) {
+        await this.keys('Space', 'Backspace');
+      }
+      return (await this.ghost()).includes(words);
+    }, async () => `the suggestion ${words}; there is: ${await this.ghost()}`);
+  }
+
   /** The file as it is on disk, after saving. */
   async saved(name) {
     await this.keys('Control+s');

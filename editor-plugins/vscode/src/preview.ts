@@ -61,7 +61,12 @@ export class Preview {
 
   onStep(step: Step): void {
     for (const told of step.holes) {
-      this.holeOf(told.hole, told.range).tokens = told.tokens;
+      const known = this.byIndex(told.hole);
+      if (known) {
+        known.tokens = told.tokens;
+      } else if (told.range) {
+        this.holeOf(told.hole, told.range).tokens = told.tokens;
+      }
     }
   }
 

@@ -26,7 +26,8 @@ export interface Order {
 
 export interface StepHole {
   hole: number;
-  range: Range;
+  /** Without it, a hole is shown only when its place is known. */
+  range?: Range;
   tokens: Token[];
 }
 
