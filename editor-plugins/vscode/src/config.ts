@@ -24,17 +24,25 @@ export function reasonAgainst(document: vscode.TextDocument): string | undefined
 /** What the server is told; what the user has not set is the daemon's to decide. */
 export function serverSettings(): Record<string, unknown> {
   const all = settings();
-  const told: Record<string, unknown> = {
+  const profile = all.get<string>('profile');
+  return {
     enable: all.get<boolean>('enable'),
     languages: all.get<object>('languages'),
     exclude: all.get<string[]>('exclude'),
-    trigger: all.get<string>('inlineCompletion.triggerMode'),
+    inlineCompletion: { trigger: all.get<string>('inlineCompletion.triggerMode') },
+    ...(profile ? { profile } : {}),
   };
-  for (const name of ['profile', 'model', 'device']) {
+}
+
+/** The options of the program. Model and device count when it has to start the daemon. */
+export function serverArguments(): string[] {
+  const all = settings();
+  const result = [...(all.get<string[]>('arguments') ?? ['lsp'])];
+  for (const name of ['model', 'device']) {
     const value = all.get<string>(name);
     if (value) {
-      told[name] = value;
+      result.push(`--${name}`, value);
     }
   }
-  return told;
+  return result;
 }

@@ -9,7 +9,7 @@ import {
   type LanguageClientOptions,
   type ServerOptions,
 } from 'vscode-languageclient/node';
-import { reasonAgainst, serverSettings, settings } from './config';
+import { reasonAgainst, serverArguments, serverSettings, settings } from './config';
 import type { Activity } from './words';
 import type { StatusChange } from './protocol';
 
@@ -72,11 +72,10 @@ export class Server implements vscode.Disposable {
   }
 
   private async start(): Promise<void> {
-    const all = settings();
-    const path = all.get<string>('path') || 'lacuna';
+    const path = settings().get<string>('path') || 'lacuna';
     const server: ServerOptions = {
       command: path,
-      args: all.get<string[]>('arguments') ?? ['lsp'],
+      args: serverArguments(),
       transport: undefined as TransportKind | undefined,
     };
     const client = new LanguageClient('lacuna', 'Lacuna', server, this.options());
