@@ -39,8 +39,10 @@ OTHER_NAMES = {
     "public-domain": "blessing",
     "unlicense": "unlicense",
     "apache-2.0 with llvm exception": "apache-2.0 with llvm-exception",
+    "apache-2-llvm-exceptions": "apache-2.0 with llvm-exception",
     "apache-2.0-with-llvm-exception": "apache-2.0 with llvm-exception",
 }
+COPYLEFT = re.compile(r"gpl|^mpl|^epl|^cddl|affero", re.I)
 # A phrase of each licence's text, for copyright files without named licences; white space is one blank.
 PHRASES = {
     "mit": "permission is hereby granted, free of charge",
@@ -92,21 +94,38 @@ def files_licences(text: str) -> list[str] | None:
     return general or named or None
 
 
+def stanzas_of(text: str, name: str) -> str:
+    """The text that a machine-readable file gives for a licence under a name of its own ("Go", "BSD-C3")."""
+    stanzas = re.split(r"\n\s*\n", text)
+    return "\n".join(s for s in stanzas if re.search(rf"^Licen[sc]e:[ \t]*{re.escape(name)}[ \t]*$", s, re.M))
+
+
+def has_text(text: str, wanted: set[str]) -> bool:
+    plain = re.sub(r"[\s.]+", " ", text).lower()
+    return any(re.sub(r"[\s.]+", " ", PHRASES[name]) in plain for name in wanted if name in PHRASES)
+
+
+def covers(said: str, wanted: set[str]) -> bool:
+    """`said` may be "A and B", of which one is wanted and none is a copyleft; exceptions only add permissions."""
+    parts = [normal(part) for part in re.split(r"\s+and\s+|,", said)]
+    if any(COPYLEFT.search(part) for part in parts):
+        return False
+    plain = {normal(re.sub(r"\s+with .*", "", part)) for part in parts}
+    longer = {p for p in parts if any(p.startswith(f"{w}-") for w in wanted)}  # "bsd-3-clause-google"
+    return said in wanted or bool(wanted & (set(parts) | plain) or longer)
+
+
 def judge_copyright(licence: str, text: str) -> Verdict:
     wanted, named = choices(licence), files_licences(text)
     if named is not None:
-        # One of the licences that together cover the files must be the manifest's; "A and B" has parts as well.
-        said = {part for n in named for whole in choices(n) for part in (whole, *map(normal, re.split(r"\s+and\s+|,", whole)))}
-        if wanted & said:
-            return Verdict(True, "; ".join(dict.fromkeys(named)))
-        covered = {s for s in said if any(s.startswith(w) for w in wanted)}  # "bsd-3-clause-google"
-        if covered:
-            return Verdict(True, "; ".join(sorted(covered)))
-        return Verdict(False, "; ".join(dict.fromkeys(named))[:120])
-    plain = re.sub(r"\s+", " ", text).lower()
-    for name in sorted(wanted):
-        if name in PHRASES and PHRASES[name] in plain:
-            return Verdict(True, f"its text has {PHRASES[name]!r}")
+        agrees = any(
+            covers(choice, wanted) or (not COPYLEFT.search(choice) and has_text(stanzas_of(text, said), wanted))
+            for said in named
+            for choice in choices(said)
+        )
+        return Verdict(agrees, "; ".join(dict.fromkeys(named))[:120])
+    if has_text(text, wanted):
+        return Verdict(True, f"the text of {' or '.join(sorted(wanted))}")
     return Verdict(False, "no licence that it names")
 
 

@@ -40,12 +40,21 @@ class CopyrightTest(unittest.TestCase):
             ("Apache-2.0", "Apache-2", True),
             ("MIT OR Apache-2.0", "Expat or Apache-2.0", True),
             ("BSD-3-Clause (offered beside GPL-2.0)", "BSD-3-clause or GPL-2", True),
+            ("BSD-3-Clause", "BSD-3-clause-Google", True),
+            ("MIT", "Expat with embedded exception", True),
+            ("Apache-2.0", "Apache-2.0 and BSD-3-clause", True),
+            ("MIT", "Expat and GPL-2+", False),
             ("MIT", "GPL-2+", False),
             ("MIT", "LGPL-2.1", False),
             ("Apache-2.0", "MPL-2.0", False),
         ):
             verdict = judge_copyright(wanted, MACHINE_READABLE.format(said))
             self.assertEqual((verdict.agrees, verdict.found), (agrees, said), wanted)
+
+    def test_a_licence_under_a_name_of_its_own_is_known_by_its_text(self):
+        text = MACHINE_READABLE.format("Go") + "\nLicense: Go\n Redistribution and use in source and\n binary forms, with\n"
+        self.assertTrue(judge_copyright("BSD-3-Clause", text).agrees)
+        self.assertFalse(judge_copyright("MIT", text).agrees)
 
     def test_what_debian_files_are_under_does_not_count(self):
         self.assertFalse(judge_copyright("GPL-2+", MACHINE_READABLE.format("Expat")).agrees)
