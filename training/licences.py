@@ -140,7 +140,10 @@ def judge_npm(licence: str, field: object) -> Verdict:
 
 
 def copyright_of(archive: Path) -> str | None:
-    """debian/copyright, or /usr/share/doc/*/copyright; None if it has none of its own."""
+    """debian/copyright, or /usr/share/doc/*/copyright; None if it has none.
+
+    A binary package may share the documents of another of its source: that one is looked for among those fetched.
+    """
     unpack = None
     if archive.suffix == ".deb":
         unpack = subprocess.Popen(["dpkg-deb", "--fsys-tarfile", archive], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
@@ -148,11 +151,15 @@ def copyright_of(archive: Path) -> str | None:
     else:
         tar = tarfile.open(archive, "r|*")
     wanted = re.compile(r"^(\./)?(debian/copyright|usr/share/doc/[^/]+/copyright)$")
+    shared = re.compile(r"^(\./)?usr/share/doc/[^/]+$")
     try:
         with tar:
             for member in tar:
                 if member.isfile() and wanted.match(member.name):
                     return tar.extractfile(member).read().decode("utf-8", "replace")
+                if member.issym() and shared.match(member.name):
+                    others = sorted((archive.parent.parent / Path(member.linkname).name).glob("*.deb"))
+                    return copyright_of(others[0]) if others else None
     finally:
         if unpack:
             unpack.stdout.close()

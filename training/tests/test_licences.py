@@ -1,6 +1,7 @@
 import io
 import json
 import shutil
+import subprocess
 import tarfile
 import tempfile
 import unittest
@@ -85,6 +86,29 @@ class ArchiveTest(unittest.TestCase):
         packed(self.folder / "thing_1-1.debian.tar.gz", {"debian/copyright": MACHINE_READABLE.format("Expat")})
         self.assertTrue(self.judge("debian-source", "MIT"))
         self.assertFalse(self.judge("debian-source", "ISC"))
+
+    @unittest.skipUnless(shutil.which("dpkg-deb"), "not a Debian system")
+    def test_a_binary_package_may_share_the_documents_of_another(self):
+        fetched = {}
+        for name in ("thing", "thing-data"):
+            root = self.folder / f"{name}-root"
+            (root / "DEBIAN").mkdir(parents=True)
+            fields = {"Package": name, "Version": "1", "Architecture": "all", "Maintainer": "a <a@b.c>", "Description": "a"}
+            (root / "DEBIAN" / "control").write_text("".join(f"{k}: {v}\n" for k, v in fields.items()))
+            documents = root / "usr" / "share" / "doc"
+            documents.mkdir(parents=True)
+            if name == "thing":
+                (documents / name).mkdir()
+                (documents / name / "copyright").write_text(MACHINE_READABLE.format("ISC"))
+            else:
+                (documents / name).symlink_to("thing")
+            fetched[name] = self.folder / "archives" / name
+            fetched[name].mkdir(parents=True)
+            subprocess.run(["dpkg-deb", "-b", root, fetched[name] / f"{name}_1_all.deb"], check=True, capture_output=True)
+        package = Package("thing-data", "debian-binary", "ISC")
+        self.assertTrue(licences.judge(package, fetched["thing-data"]).agrees)
+        shutil.rmtree(fetched["thing"])
+        self.assertFalse(licences.judge(package, fetched["thing-data"]).agrees)
 
     def test_an_npm_package_is_judged_by_its_own_package_json(self):
         inner = json.dumps({"license": "GPL-3.0"})
