@@ -148,11 +148,16 @@ export class Editor {
     }, async () => `the suggestion ${words}; there is: ${await this.ghost()}`);
   }
 
-  /** The file as it is on disk, after saving. */
-  async saved(name) {
-    await this.keys('Control+s');
-    await until(() => this.page.evaluate(() => document.querySelector('.tab.active.dirty') === null), 'the end of saving');
-    return readFileSync(join(this.project, name), 'utf8');
+  /** Saves until the file on disk is `expected`. */
+  async saved(name, expected) {
+    const read = () => readFileSync(join(this.project, name), 'utf8');
+    let round = 0;
+    await until(async () => {
+      if (round++ % 20 === 0) {
+        await this.keys('Control+s');
+      }
+      return read() === expected;
+    }, () => `${name} as ${JSON.stringify(expected)}; it is ${JSON.stringify(read())}`);
   }
 
   messages(method) {
