@@ -139,6 +139,7 @@ await test('a rewrite is shown as a diff and rejected, then accepted', async () 
   await editor.keys('Control+a');
   await editor.command('Lacuna: Rewrite Function or Selection');
   await until(() => editor.page.evaluate(() => document.querySelector('.diff-editor, .monaco-diff-editor') !== null), 'the diff');
+  await editor.seen('fill 0 end');
   await picture('vscode-diff');
   await editor.command('Lacuna: Reject All Holes');
   await until(() => editor.page.evaluate(() => document.querySelector('.monaco-diff-editor') === null), 'the end of the diff');
