@@ -59,12 +59,16 @@ export class Editor {
     const extensions = join(editor.folder, 'extensions');
     mkdirSync(join(user, 'User'), { recursive: true });
     const [path, ...rest] = command;
-    writeFileSync(join(user, 'User', 'settings.json'), JSON.stringify({
+    const all = JSON.stringify({
       'workbench.startupEditor': 'none', 'telemetry.telemetryLevel': 'off', 'chat.disableAIFeatures': true,
       'workbench.tips.enabled': false, 'editor.wordBasedSuggestions': 'off', 'editor.minimap.enabled': false,
       'editor.accessibilitySupport': 'off', 'lacuna.path': path, 'lacuna.arguments': rest.map((word) => word.replace('@LOG', editor.log)),
       ...settings,
-    }));
+    });
+    writeFileSync(join(user, 'User', 'settings.json'), all);
+    // Where the editor runs on a server, settings of a machine are that server's.
+    mkdirSync(join(user, 'Machine'));
+    writeFileSync(join(user, 'Machine', 'settings.json'), all);
     const program = join(vscode, 'code-server');
     const dirs = ['--user-data-dir', user, '--extensions-dir', extensions];
     execFileSync(program, [...dirs, '--install-extension', vsix], { stdio: 'pipe' });
