@@ -17,9 +17,13 @@ WIDTH, HEIGHT, LEFT, RIGHT, TOP, BOTTOM = 720, 420, 64, 24, 36, 52
 KINDS = [  # first words of the setting, colour
     ("one token", "#222222"),
     ("cache", "#1f77b4"),
+    ("dual cache", "#1f77b4"),
+    ("prefix cache", "#1f77b4"),
     ("threshold", "#2ca02c"),
     ("factor", "#d62728"),
     ("entropy", "#9467bd"),
+    ("info gain", "#e377c2"),
+    ("profile", "#ff7f0e"),
     ("", "#8c6d31"),
 ]
 
