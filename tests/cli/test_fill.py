@@ -117,7 +117,7 @@ class LengthsOfHoles(LacunaTest):
                          says="info_gain needs")
         self.run_failing("fill", path, "--verify", 2, "--threshold", 0.5, code=2, says="verify needs")
         self.run_failing("fill", path, "--verify", 2, "--tokens-per-step", 1, "--refresh-drift", 0.5,
-                         code=2, says="refresh_drift cannot be used with verify")
+                         code=1, says="refresh_drift cannot be used with verify")
 
 
 class FillsKeepEveryOtherByte(LacunaTest):
