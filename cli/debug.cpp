@@ -4,10 +4,12 @@
 #include <memory>
 
 #include "cli/command.h"
+#include "cli/debug_holes.h"
 #include "cli/debug_requests.h"
 #include "cli/exit.h"
 #include "cli/load_model.h"
 #include "cli/option_checks.h"
+#include "cli/source_text.h"
 #include "cli/standard_io.h"
 
 namespace lacuna::cli {
@@ -25,12 +27,14 @@ constexpr const char* kExamples =
     "  echo '{\"ids\":[5,1,1,3]}' | lacuna debug logits --rows 1,2\n"
     "  echo '{\"ids\":[5,1,1,3],\"steps\":2,\"alg\":\"entropy\"}' | lacuna debug sample\n"
     "  echo '{\"text\":\"def f():\"}' | lacuna debug tokens\n"
+    "  lacuna debug holes --lang python --at 12:5 < a.py\n"
     "  echo '{\"solution\":\"x = 1\\n\",\"tests\":\"assert x == 1\"}' | lacuna debug program";
 
 struct DebugOptions {
   CommonOptions common;
   std::vector<int> rows;
   int timeout = 3;  // seconds, of a program
+  HolesQuestion holes;
 };
 
 using Answer = std::function<Result<std::string>(std::string_view)>;
@@ -85,6 +89,30 @@ int run_program(const DebugOptions& options) {
   return answer_all([&](std::string_view request) { return answer_program(*sandbox, request); });
 }
 
+int run_holes(const DebugOptions& options) {
+  const Result<std::string> text = read_source("-");
+  if (!text) return report(text.error());
+  const Result<std::string> answer = answer_holes(*text, options.holes);
+  if (!answer) return report(answer.error());
+  const auto written = write_output(*answer);
+  return written ? kDone : report(written.error());
+}
+
+CLI::App* add_holes(CLI::App& debug, HolesQuestion& question) {
+  CLI::App* app = debug.add_subcommand(
+      "holes",
+      "Source text on standard input -> {\"errors\":[...],\"holes\":[...]}: what the grammar "
+      "would mask there, of which kind and why; without a place the markers or the stubs of the "
+      "text. No model is needed");
+  app->add_option("--lang", question.language, "The language, as in python or cpp")->required();
+  app->add_option("--at", question.at, "A cursor at LINE:COL")->type_name("LINE:COL");
+  app->add_option("--span", question.spans, "A selection")->type_name("L:C-L:C");
+  app->add_option("--node", question.nodes, "A function or class, or a kind of node")
+      ->type_name("NAME|LINE|KIND");
+  app->add_flag("--stubs", question.stubs, "Bodies that say that they are still to be written");
+  return app;
+}
+
 }  // namespace
 
 Command add_debug(CLI::App& root) {
@@ -118,9 +146,11 @@ Command add_debug(CLI::App& root) {
       ->type_name("S")
       ->check(whole_number(1, 3600))
       ->capture_default_str();
+  const CLI::App* holes = add_holes(*app, options->holes);
   for (CLI::App* command : {logits, sample, tokens}) add_model_option(*command, options->common);
   for (CLI::App* command : {logits, sample}) add_device_options(*command, options->common);
-  return {app, [options, logits, sample, program] {
+  return {app, [options, logits, sample, program, holes] {
+            if (holes->parsed()) return run_holes(*options);
             if (logits->parsed()) return run_logits(*options);
             if (program->parsed()) return run_program(*options);
             return sample->parsed() ? run_sample(*options) : run_tokens(*options);

@@ -20,19 +20,25 @@ struct FillOptions {
   std::string file;
   std::vector<std::string> at;     // LINE:COL
   std::vector<std::string> spans;  // LINE:COL-LINE:COL
+  std::vector<std::string> nodes;  // names, lines, or kinds of nodes
+  bool stubs = false;              // the bodies that say that they are still to be written
   int tokens = kDefaultHoleTokens;
   std::string profile;           // empty, or passed engine::profile_named()
   std::string length = "fixed";  // passed engine::parse_length_mode()
   std::string copy = "auto";     // passed engine::parse_copy_mode()
   int max_tokens = 64;
   bool single_line = false;
-  std::string language;  // empty: by the file's name
+  std::string language;  // empty: by the file's name; "none"
+  bool no_syntax = false;
   bool write = false;
   bool watch = false;
   int context = 0;  // tokens of the canvas; 0: what the model was trained for
   CommonOptions common;
   SamplingFlags sampling;
 };
+
+// The language that the options or the file's name say. Null when there is none.
+const Language* language_for(std::string_view text, const FillOptions& options);
 
 // The holes that the options name in a text, or its markers when they name none; checked and
 // sorted. InvalidInput when there is none.

@@ -22,19 +22,30 @@ Json or_null(const std::optional<T>& value) {
 
 Json or_null(const std::optional<float>& value) { return value ? Json(as_json(*value)) : Json(); }
 
+Json syntax_json(const daemon::HoleSyntax& hole) {
+  return {{"state", daemon::name_of(hole.state)},
+          {"reason", hole.reason},
+          {"repairs", hole.repairs},
+          {"repeated_bytes_removed", hole.repeated},
+          {"kind", grammar::name_of(hole.place.kind)},
+          {"why", hole.place.why},
+          {"item", hole.place.item_name}};
+}
+
 Json holes_json(const FillReport& report) {
   const LineIndex lines(report.text);
   Json holes = Json::array();
   for (std::size_t i = 0; i < report.request->holes.size(); ++i) {
     const engine::Hole& hole = report.request->holes[i];
-    const engine::HoleFill& fill = report.result->fills[i];
+    const engine::HoleFill& fill = report.checked->result.fills[i];
     holes.push_back({{"begin", place_json(report.text, lines, hole.begin)},
                      {"end", place_json(report.text, lines, hole.end)},
                      {"hint", hole.hint},
                      {"text", fill.text},
                      {"tokens", fill.canvas_tokens},
                      {"masks_left", fill.masks_left},
-                     {"mean_probability", as_json(fill.mean_probability)}});
+                     {"mean_probability", as_json(fill.mean_probability)},
+                     {"syntax", syntax_json(report.checked->holes[i])}});
   }
   return holes;
 }
@@ -42,7 +53,7 @@ Json holes_json(const FillReport& report) {
 // The commits of each step, which follow each other in the result.
 Json steps_json(const FillReport& report) {
   Json steps = Json::array();
-  for (const engine::ReportedCommit& commit : report.result->commits) {
+  for (const engine::ReportedCommit& commit : report.checked->result.commits) {
     const int canvas = report.canvas_of_hole[static_cast<std::size_t>(commit.hole)];
     const bool same =
         !steps.empty() && steps.back()["canvas"] == canvas && steps.back()["step"] == commit.step;
@@ -55,6 +66,17 @@ Json steps_json(const FillReport& report) {
                                        {"probability", as_json(commit.probability)}});
   }
   return steps;
+}
+
+Json syntax_json(const daemon::CheckedInfill& checked) {
+  return {{"errors_before", checked.errors_before},
+          {"constraint_off", checked.constraint_off},
+          {"checks", checked.constraint.vetted},
+          {"too_early_to_check", checked.constraint.unchecked},
+          {"accepted_at_once", checked.constraint.accepted},
+          {"tokens_refused", checked.constraint.vetoed},
+          {"constraint_seconds", checked.constraint.seconds},
+          {"gate_seconds", checked.gate_seconds}};
 }
 
 Json options_json(const engine::InfillOptions& options) {
@@ -89,7 +111,7 @@ Json options_json(const engine::InfillOptions& options) {
 }  // namespace
 
 std::string to_json(const FillReport& report) {
-  const engine::InfillResult& result = *report.result;
+  const engine::InfillResult& result = report.checked->result;
   std::size_t committed = result.commits.size();
   const LoadedModel& model = *report.model;
   const double speed =
@@ -99,6 +121,7 @@ std::string to_json(const FillReport& report) {
                      {"written", report.written},
                      {"holes", holes_json(report)},
                      {"steps", steps_json(report)},
+                     {"syntax", syntax_json(*report.checked)},
                      {"totals",
                       {{"canvases", result.canvases},
                        {"canvas_tokens", result.canvas_tokens},

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "cli/load_model.h"
+#include "daemon/checked_infill.h"
 #include "engine/infill.h"
 
 namespace lacuna::cli {
@@ -17,7 +18,7 @@ struct FillReport {
   bool written;
   std::string_view text;  // before the fill
   const engine::InfillRequest* request;
-  const engine::InfillResult* result;
+  const daemon::CheckedInfill* checked;
   std::span<const int> canvas_of_hole;  // which canvas denoised each hole
   const LoadedModel* model;
   double total_seconds;

@@ -333,6 +333,10 @@ void DenoiseRun::commit() {
     for (const Candidate& proposal : proposals_) write(proposal);
     return;
   }
+  request_.constraint->begin_step({.canvas = canvas_.tokens,
+                                   .hole_of = canvas_.hole_of,
+                                   .mask_token = request_.mask_token,
+                                   .candidates = candidates_});
   const std::size_t n_proposed = proposals_.size();
   // After a look the logits of the step are gone.
   int redraws_left = looked_ ? 0 : request_.max_redraws;
@@ -357,10 +361,19 @@ void DenoiseRun::vet(int& redraws_left) {
     }
     canvas_.banned[static_cast<std::size_t>(proposal.position)].push_back(proposal.token);
     drafts_.forget();  // they were drawn without the ban
-    if (redraws_left <= 0) continue;
+    if (redraws_left <= 0) {
+      fall_back(proposal);
+      continue;
+    }
     --redraws_left;
     propose(predictor_.redraw(pass_, index_of(proposal.position), first_candidate_), redrawn_);
   }
+}
+
+void DenoiseRun::fall_back(const Candidate& refused) {
+  const std::int32_t token = request_.constraint->fallback(refused.position);
+  if (token < 0 || token == refused.token || token == request_.mask_token) return;
+  redrawn_.push_back({.position = refused.position, .token = token});
 }
 
 void DenoiseRun::write(const Candidate& candidate) {

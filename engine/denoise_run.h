@@ -87,6 +87,7 @@ class DenoiseRun {
   void propose(const Candidate& candidate, std::vector<Candidate>& proposals) const;
   void commit();
   void vet(int& redraws_left);
+  void fall_back(const Candidate& refused);
   void write(const Candidate& candidate);
   int index_of(int position) const;
   void end_step();

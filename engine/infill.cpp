@@ -364,6 +364,9 @@ Result<InfillResult> infill(const Model& model, const InfillRequest& request) {
       canvas = with_probed_lengths(model, request, std::move(*canvas));
       if (!canvas) return canvas.error();
     }
+    if (request.constraint != nullptr) {
+      request.constraint->begin_canvas(static_cast<int>(filled.size()), filled);
+    }
     CanvasRun run(model, request, std::move(*canvas), copies ? &*copies : nullptr, result.canvases,
                   result);
     const Result<void> done = run.run();

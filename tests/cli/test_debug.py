@@ -91,6 +91,34 @@ class DebugSample(LacunaTest):
         self.assertNotEqual(answers[0], answers[2])
 
 
+class DebugHoles(LacunaTest):
+    TEXT = b"def f(x):\n    return g(\n\n\ndef h():\n    pass\n"
+
+    def ask(self, *options):
+        return json.loads(self.run_ok("debug", "holes", *options, stdin=self.TEXT).stdout)
+
+    def test_at_a_cursor_in_a_broken_text(self):
+        answer = self.ask("--lang", "python", "--at", "2:14")
+        self.assertEqual(answer["language"], "python")
+        self.assertTrue(answer["errors"])
+        hole = answer["holes"][0]
+        self.assertEqual(hole["kind"], "arguments")
+        self.assertEqual(hole["begin"], {"byte": 23, "line": 2, "column": 14})
+        self.assertEqual(hole["end"], hole["begin"])
+        self.assertEqual(hole["item"], "f")
+
+    def test_of_nodes_and_stubs(self):
+        self.assertEqual(self.ask("--lang", "py", "--node", "h")["holes"][0]["node"],
+                         "function_definition")
+        self.assertEqual(self.ask("--lang", "py")["holes"][0]["item"], "h")
+
+    def test_errors(self):
+        for options, says in ((("--lang", "haskell"), "there is no grammar"),
+                              (("--lang", "python", "--at", "99:1"), "line 99"),
+                              (("--lang", "python", "--node", "zz"), "zz")):
+            self.run_failing("debug", "holes", *options, says=says, stdin=self.TEXT)
+
+
 class DebugTokens(LacunaTest):
     def test_round_trip(self):
         texts = ["def f(x):\n\treturn x\r\n", "größe = '日本'  # \U0001f600", "", "<mask>"]

@@ -17,7 +17,7 @@ class LengthsOfHoles(LacunaTest):
 
     def report(self, *options):
         path = self.write("area.py", b"def area(width, height):\n    return %s\n" % MARKER)
-        return fill_report(path, *options)
+        return fill_report(path, "--no-syntax", *options)
 
     def test_every_mode_ends_within_its_bound(self):
         for mode in ("fixed", "probe", "elastic"):
@@ -125,6 +125,7 @@ class FillsKeepEveryOtherByte(LacunaTest):
 
     def check(self, content, *options, name="file.py"):
         path = self.write(name, content)
+        options = ("--no-syntax", *options)
         output = self.run_ok("fill", path, *options).stdout
         holes = fill_report(path, *options)["holes"]
         expected, at = b"", 0
@@ -185,13 +186,14 @@ class FillOptions(LacunaTest):
 
     def test_reads_standard_input(self):
         path = self.write("a.py", self.TEXT)
-        by_name = self.run_ok("fill", path, "--tokens", 8)
-        by_input = self.run_ok("fill", "-", "--lang", "python", "--tokens", 8, stdin=self.TEXT)
+        by_name = self.run_ok("fill", path, "--no-syntax", "--tokens", 8)
+        by_input = self.run_ok("fill", "-", "--no-syntax", "--lang", "python", "--tokens", 8, stdin=self.TEXT)
         self.assertEqual(by_name.stdout, by_input.stdout)
         self.assertEqual(by_input.stderr, b"")
 
     def test_same_seed_same_text_on_any_number_of_threads(self):
-        options = ("--tokens", 12, "--temperature", 1.5, "--alg-temp", 0.5, "--lang", "python")
+        options = ("--tokens", 12, "--temperature", 1.5, "--alg-temp", 0.5, "--lang", "python",
+                   "--no-syntax")
         outputs = {
             self.run_ok("fill", "-", *options, "--seed", 7, "--threads", n, stdin=self.TEXT).stdout
             for n in (1, 1, 2, 3)
@@ -201,7 +203,8 @@ class FillOptions(LacunaTest):
         self.assertNotIn(other, outputs)
 
     def test_a_refresh_of_one_is_exact(self):
-        options = ("--tokens", 12, "--lang", "python", "--dtype", "f32", "--copy", "off")
+        options = ("--tokens", 12, "--lang", "python", "--dtype", "f32", "--copy", "off",
+                   "--no-syntax")
         cached = self.run_ok("fill", "-", *options, "--refresh", 1, stdin=self.TEXT).stdout
         report = fill_report("-", *options, "--exact", stdin=self.TEXT)
         # --exact may also take tokens that a fill never takes; then there is nothing to compare.
@@ -218,10 +221,10 @@ class FillOptions(LacunaTest):
 
     def test_report(self):
         path = self.write("a.py", self.TEXT)
-        report = fill_report(path, "--tokens", 8, "--seed", 3, "--threads", 2)
+        report = fill_report(path, "--no-syntax", "--tokens", 8, "--seed", 3, "--threads", 2)
         self.assertEqual(
             set(report),
-            {"file", "language", "written", "holes", "steps", "totals", "timings", "model",
+            {"file", "language", "written", "holes", "steps", "syntax", "totals", "timings", "model",
              "device", "seed", "options"},
         )
         self.assertEqual(report["file"], str(path))
@@ -271,8 +274,8 @@ class WritingInPlace(LacunaTest):
     def test_changes_the_file_and_keeps_its_permissions(self):
         path = self.write("a.py", self.TEXT)
         path.chmod(0o640)
-        printed = self.run_ok("fill", path, "--tokens", 2).stdout
-        result = self.run_ok("fill", path, "--tokens", 2, "--write")
+        printed = self.run_ok("fill", path, "--no-syntax", "--tokens", 2).stdout
+        result = self.run_ok("fill", path, "--no-syntax", "--tokens", 2, "--write")
         self.assertEqual(result.stdout, b"")
         self.assertEqual(path.read_bytes(), printed)
         self.assertEqual(stat.S_IMODE(path.stat().st_mode), 0o640)
@@ -282,13 +285,13 @@ class WritingInPlace(LacunaTest):
         target = self.write("target.py", self.TEXT)
         link = self.folder / "link.py"
         link.symlink_to("target.py")
-        self.run_ok("fill", link, "--tokens", 2, "--write")
+        self.run_ok("fill", link, "--no-syntax", "--tokens", 2, "--write")
         self.assertTrue(link.is_symlink())
         self.assertNotEqual(target.read_bytes(), self.TEXT)
 
     def test_reports_what_it_wrote(self):
         path = self.write("a.py", self.TEXT)
-        report = fill_report(path, "--tokens", 2, "--write")
+        report = fill_report(path, "--no-syntax", "--tokens", 2, "--write")
         self.assertIs(report["written"], True)
         self.assertEqual(path.read_text(), "a = " + report["holes"][0]["text"] + "\n")
 
@@ -296,8 +299,61 @@ class WritingInPlace(LacunaTest):
     def test_leaves_read_only_files_alone(self):
         path = self.write("a.py", self.TEXT)
         path.chmod(0o444)
-        self.run_failing("fill", path, "--tokens", 2, "--write", says="cannot write")
+        self.run_failing("fill", path, "--no-syntax", "--tokens", 2, "--write", says="cannot write")
         self.assertEqual(path.read_bytes(), self.TEXT)
+
+
+class Syntax(LacunaTest):
+    """What a grammar adds: what is shown parses, what is withheld stays as it is and is said."""
+
+    TEXT = "def mean(values):\n    total = 0\n    ⟦?⟧\n    return total\n"
+
+    def test_what_is_shown_parses(self):
+        shown = 0
+        for seed in range(4):
+            path = self.write("a.py", self.TEXT)
+            result = lacuna("fill", path, "--json", "--tokens", 10, "--temperature", 1, "--seed", seed)
+            report = json.loads(result.stdout)
+            hole = report["holes"][0]
+            state = hole["syntax"]["state"]
+            self.assertIn(state, ("parses", "withheld"))
+            if state == "parses":
+                self.assertEqual(result.returncode, 0)
+                compile(self.TEXT.replace("⟦?⟧", hole["text"]), "a.py", "exec")
+                shown += 1
+            else:
+                self.assertEqual(result.returncode, 1)
+                self.assertEqual(hole["text"], "⟦?⟧")
+                self.assertIn(b"3:5", result.stderr)
+        self.assertGreater(shown, 0)
+
+    def test_without_it_whatever_comes_is_taken(self):
+        path = self.write("a.py", self.TEXT)
+        for options in (("--no-syntax",), ("--lang", "none"), ("--lang", "haskell")):
+            report = fill_report(path, "--tokens", 6, *options)
+            self.assertEqual(report["holes"][0]["syntax"]["state"], "unchecked")
+            self.assertNotEqual(report["syntax"]["constraint_off"], "")
+
+    def test_a_file_that_is_broken_elsewhere_is_filled(self):
+        text = "def broken(:\n    pass\n\n\n" + self.TEXT
+        report = json.loads(lacuna("fill", self.write("a.py", text), "--json", "--tokens", 6).stdout)
+        self.assertIn(report["holes"][0]["syntax"]["state"], ("parses", "no worse", "withheld"))
+
+    def test_a_function_by_its_name(self):
+        text = "def f(x):\n    return x\n\n\ndef g(x):\n    return f(x)\n"
+        path = self.write("a.py", text)
+        report = fill_report(path, "--node", "g", "--tokens", 6, "--no-syntax")
+        self.assertEqual(report["holes"][0]["begin"], {"byte": 42, "line": 6, "column": 5})
+        self.assertEqual(report["holes"][0]["end"]["byte"], len(text) - 1)
+        self.run_failing("fill", path, "--node", "h", says="named 'h'")
+        self.run_failing("fill", path, "--node", "g", "--lang", "none", says="grammar")
+
+    def test_stubs(self):
+        path = self.write("a.py", "def f():\n    pass\n\n\ndef g():\n    return 1\n")
+        report = fill_report(path, "--stubs", "--tokens", 4, "--no-syntax")
+        self.assertEqual([hole["begin"]["line"] for hole in report["holes"]], [2])
+        path = self.write("b.py", "x = 1\n")
+        self.run_failing("fill", path, "--stubs", says="still to be written")
 
 
 class Examples(LacunaTest):
@@ -310,7 +366,7 @@ class Examples(LacunaTest):
                 report = fill_report(path)
                 self.assertEqual(report["language"], language)
                 self.assertGreaterEqual(len(report["holes"]), 4)
-                output = self.run_ok("fill", path).stdout.decode()
+                output = self.run_ok("fill", path, "--no-syntax").stdout.decode()
                 self.assertNotIn("⟦?", output)
 
 

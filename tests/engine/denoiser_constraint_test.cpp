@@ -135,6 +135,44 @@ TEST(DenoiserConstraintTest, RedrawsOfAStepAreBounded) {
   EXPECT_THAT(n_commits, ElementsAre(0));
 }
 
+// Refuses all but one token, and names it.
+class OneTokenConstraint : public Constraint {
+ public:
+  void begin_step(const ConstraintStep& step) override {
+    for (const Candidate& it : step.candidates) shown.push_back(it.position);
+    masks = std::count(step.canvas.begin(), step.canvas.end(), step.mask_token);
+    holes.assign(step.hole_of.begin(), step.hole_of.end());
+  }
+  void vet(std::span<const std::int32_t> /*canvas*/, std::span<const Candidate> proposals,
+           std::span<std::uint8_t> accepted) override {
+    for (std::size_t i = 0; i < proposals.size(); ++i) accepted[i] = proposals[i].token == 42;
+  }
+  std::int32_t fallback(int /*position*/) const override { return 42; }
+
+  std::vector<int> shown;
+  std::vector<std::int32_t> holes;
+  std::ptrdiff_t masks = 0;
+};
+
+TEST(DenoiserConstraintTest, TakesTheFallbackWhereTooManyTokensAreRefused) {
+  ScriptedPredictor predictor({{0, {{1, 0.9F}, {2, 0.5F}}}, {1, {{3, 0.8F}, {4, 0.4F}}}});
+  OneTokenConstraint constraint;
+  DenoiseRequest request = request_with(constraint, 2, 1);
+  request.max_redraws = 1;
+  const auto result = denoise(predictor, request);
+  EXPECT_THAT(result->canvas, ElementsAre(42, 42));
+  EXPECT_EQ(predictor.n_redraws, 1);
+}
+
+TEST(DenoiserConstraintTest, ShowsWhatEveryMaskWouldTakeBeforeAStep) {
+  ScriptedPredictor predictor({{0, {{1, 0.9F}}}, {1, {{42, 0.8F}}}, {2, {{42, 0.7F}}}});
+  OneTokenConstraint constraint;
+  ASSERT_TRUE(denoise(predictor, request_with(constraint, 3, 1)));
+  EXPECT_THAT(constraint.shown, ElementsAre(0, 1, 2));
+  EXPECT_THAT(constraint.holes, ElementsAre(0, 0, 0));
+  EXPECT_EQ(constraint.masks, 3);
+}
+
 TEST(DenoiserConstraintTest, TheLastRedrawsGoToTheSurest) {
   ScriptedPredictor predictor({{0, {{1, 0.3F}, {2, 0.3F}}}, {1, {{1, 0.9F}, {2, 0.9F}}}});
   RuleConstraint constraint(

@@ -15,6 +15,7 @@ let count = 0;
 
 interface Running {
   document: vscode.TextDocument;
+  order: Order;
   preview: Preview;
   cancellation: vscode.CancellationTokenSource;
 }
@@ -52,6 +53,7 @@ export class Fills implements vscode.Disposable, vscode.CodeLensProvider, vscode
     this.end();
     const running: Running = {
       document,
+      order,
       preview: new Preview(version),
       cancellation: new vscode.CancellationTokenSource(),
     };
@@ -79,7 +81,8 @@ export class Fills implements vscode.Disposable, vscode.CodeLensProvider, vscode
           this.redraw();
         });
         try {
-          this.onResult(running, await client.sendRequest<FillResult>('lacuna/fill', params, running.cancellation.token));
+          const result = await client.sendRequest<FillResult>('lacuna/fill', params, running.cancellation.token);
+          await this.onResult(running, result);
         } catch (error) {
           this.onError(running, error);
         } finally {
@@ -87,11 +90,6 @@ export class Fills implements vscode.Disposable, vscode.CodeLensProvider, vscode
         }
       },
     );
-    const rewrite = order.what === 'rewrite' || order.what === 'selection';
-    const asDiff = rewrite && settings(document).get('rewrite.preview') === 'diff';
-    if (this.current === running && running.preview.ready && asDiff) {
-      await this.showDiff();
-    }
   }
 
   cancel(): void {
@@ -213,7 +211,7 @@ export class Fills implements vscode.Disposable, vscode.CodeLensProvider, vscode
     return document.uri.with({ scheme, query: document.uri.scheme });
   }
 
-  private onResult(running: Running, result: FillResult): void {
+  private async onResult(running: Running, result: FillResult): Promise<void> {
     if (this.current !== running) {
       return;
     }
@@ -225,8 +223,8 @@ export class Fills implements vscode.Disposable, vscode.CodeLensProvider, vscode
     void vscode.commands.executeCommand('setContext', 'lacuna.previewReady', true);
     this.lensesChanged.fire();
     this.redraw();
-    if (result.problem) {
-      void vscode.window.showWarningMessage(`Lacuna: ${result.problem}`);
+    if (running.order.what === 'rewrite' && settings(running.document).get('rewrite.preview') === 'diff') {
+      await this.showDiff();
     }
   }
 

@@ -1,0 +1,237 @@
+// What the syntax constraint does to fills: real files, one hole each, filled with and without it.
+//   syntax_bench MODEL_FOLDER FILLS_PER_LANGUAGE PATH...
+// PATHs are files or folders. A hole is a statement, the arguments of a call, or the rest of a line,
+// in turn, and as long in tokens as what stood there; files with errors of their own are left out.
+// Prints the table of docs/grammar.md.
+#include <algorithm>
+#include <chrono>
+#include <cstdio>
+#include <cstdlib>
+#include <filesystem>
+#include <map>
+#include <string>
+#include <vector>
+
+#include "daemon/checked_infill.h"
+#include "engine/device.h"
+#include "engine/rng.h"
+#include "grammar/gate.h"
+#include "grammar/outline.h"
+#include "support/file.h"
+#include "support/text.h"
+
+namespace lacuna {
+namespace {
+
+using grammar::Span;
+
+constexpr std::size_t kLargestFile = 16 << 10;
+constexpr std::size_t kLargestHole = 120;
+constexpr int kHolesPerFile = 3;
+constexpr int kCanvas = 384;  // tokens
+
+struct Source {
+  std::string text;
+  const Language* language;
+};
+
+struct Place {
+  const Source* source;
+  Span hole;
+};
+
+struct Row {
+  int fills = 0;
+  int parse_without = 0;
+  int exact_without = 0;
+  int shown = 0;
+  int parse_with = 0;  // of the shown ones
+  int exact_with = 0;
+  int constrained_parse = 0;  // by the constraint alone, before the gate
+  int repaired = 0;
+  int vetoed = 0;
+  int steps = 0;
+  double constraint_seconds = 0;
+  double gate_seconds = 0;
+  double denoise_seconds = 0;
+};
+
+std::vector<Source> read_sources(const std::vector<std::string>& paths) {
+  std::vector<std::string> files;
+  for (const std::string& path : paths) {
+    if (!std::filesystem::is_directory(path)) {
+      files.push_back(path);
+      continue;
+    }
+    for (const auto& entry : std::filesystem::recursive_directory_iterator(path)) {
+      if (entry.is_regular_file()) files.push_back(entry.path());
+    }
+  }
+  std::sort(files.begin(), files.end());
+  std::vector<Source> sources;
+  for (const std::string& file : files) {
+    const auto text = read_file(file, kLargestFile);
+    if (!text || !is_valid_utf8(*text)) continue;
+    const Language* language = language_of_file(file, *text);
+    if (grammar::grammar_of(language) != nullptr) sources.push_back({*text, language});
+  }
+  return sources;
+}
+
+bool is_good_hole(std::string_view text, Span span) {
+  return span.size() >= 3 && span.size() <= kLargestHole &&
+         text.substr(span.begin, span.size()).find("\u27E6") == std::string_view::npos;
+}
+
+// Places of one kind after the other, some of each file.
+void add_places(const Source& source, std::uint64_t seed, std::vector<Place>& places) {
+  const grammar::Grammar& grammar = *grammar::grammar_of(source.language);
+  const auto tree = grammar::parse(grammar, source.text);
+  if (!tree || tree->has_error()) return;
+  const grammar::Outline outline = grammar::outline_of(source.text, *tree);
+  std::vector<std::vector<Span>> kinds(3);
+  for (const Span& list : outline.arguments) {
+    const Span inner{list.begin + 1, list.end - 1};
+    if (list.size() > 2 && is_good_hole(source.text, inner)) kinds[0].push_back(inner);
+  }
+  for (const grammar::Leaf& leaf : grammar::leaves_of(*tree)) {
+    if (leaf.in_text) continue;
+    const auto statement = grammar::statement_around(*tree, outline, {leaf.begin, leaf.begin + 1});
+    if (!statement) continue;
+    if (statement->span.begin == leaf.begin && is_good_hole(source.text, statement->span)) {
+      kinds[1].push_back(statement->span);
+    }
+    const std::size_t end = std::min(source.text.find('\n', leaf.begin), source.text.size());
+    const Span rest{leaf.begin, std::min(end, statement->span.end)};
+    if (leaf.begin > statement->span.begin && is_good_hole(source.text, rest)) {
+      kinds[2].push_back(rest);
+    }
+  }
+  const engine::Random random(seed);
+  for (int i = 0; i < kHolesPerFile; ++i) {
+    const std::vector<Span>& kind = kinds[(seed + static_cast<std::uint64_t>(i)) % kinds.size()];
+    if (kind.empty()) continue;
+    const double uniform = random.uniform(engine::Random::Purpose::Token, i, 0, 0);
+    places.push_back({&source, kind[static_cast<std::size_t>(uniform * kind.size())]});
+  }
+}
+
+engine::InfillRequest request_for(const engine::Model& model, const Place& place) {
+  engine::InfillRequest request;
+  request.text = place.source->text;
+  const std::string_view gold = request.text.substr(place.hole.begin, place.hole.size());
+  const auto tokens = static_cast<int>(model.tokenizer()->encode(gold).size());
+  request.holes = {
+      {.begin = place.hole.begin, .end = place.hole.end, .tokens = tokens, .hint = {}}};
+  request.language = place.source->language->model_name;
+  request.line_comment = place.source->language->line_comment;
+  request.options.max_canvas = kCanvas;
+  return request;
+}
+
+std::string trimmed(std::string_view text) {
+  const std::size_t begin = std::min(text.find_first_not_of(" \t\r\n"), text.size());
+  const std::size_t end = text.find_last_not_of(" \t\r\n");
+  return std::string(text.substr(begin, end == std::string_view::npos ? 0 : end + 1 - begin));
+}
+
+void measure(const engine::Model& model, const Place& place, Row& row) {
+  const grammar::Grammar& grammar = *grammar::grammar_of(place.source->language);
+  const engine::InfillRequest request = request_for(model, place);
+  const std::string gold = trimmed(request.text.substr(place.hole.begin, place.hole.size()));
+  const auto plain = daemon::checked_infill(model, request, {});
+  const auto checked = daemon::checked_infill(model, request, {.grammar = &grammar});
+  if (!plain || !checked) return;
+  grammar::Gate gate(grammar, request.text, {place.hole});
+  const auto passes = [&](const daemon::CheckedInfill& fill) {
+    return gate.passes(std::vector<std::string>{fill.result.fills[0].text});
+  };
+  ++row.fills;
+  row.parse_without += passes(*plain) ? 1 : 0;
+  row.exact_without += trimmed(plain->result.fills[0].text) == gold ? 1 : 0;
+  if (checked->holes[0].state != daemon::SyntaxState::Withheld) {
+    ++row.shown;
+    row.constrained_parse += checked->holes[0].repairs == 0 ? 1 : 0;
+    row.parse_with += passes(*checked) ? 1 : 0;
+    row.exact_with += trimmed(checked->result.fills[0].text) == gold ? 1 : 0;
+  }
+  row.repaired += checked->holes[0].repairs > 0 ? 1 : 0;
+  row.vetoed += checked->constraint.vetoed;
+  row.steps += checked->result.steps;
+  row.constraint_seconds += checked->constraint.seconds;
+  row.gate_seconds += checked->gate_seconds;
+  row.denoise_seconds += plain->result.denoise_seconds;
+}
+
+double percent(int part, int whole) { return whole == 0 ? 0 : 100.0 * part / whole; }
+
+void print(const std::string& name, const Row& row) {
+  const int fills = std::max(1, row.fills);
+  std::printf(
+      "| %s | %d | %.1f %% | %.1f %% | %.1f %% | %.1f %% | %.1f %% | %.1f %% | %.3f ms | %.1f %% | %.2f ms |\n",
+      name.c_str(), row.fills, percent(row.parse_without, row.fills),
+      percent(row.constrained_parse, row.fills), percent(row.shown, row.fills),
+      percent(row.parse_with, row.shown), percent(row.exact_without, row.fills),
+      percent(row.exact_with, row.fills), 1e3 * row.constraint_seconds / std::max(1, row.steps),
+      100 * row.constraint_seconds / std::max(1e-9, row.denoise_seconds),
+      1e3 * row.gate_seconds / fills);
+  std::fflush(stdout);
+}
+
+void add(const Row& row, Row& sum) {
+  sum.fills += row.fills;
+  sum.parse_without += row.parse_without;
+  sum.exact_without += row.exact_without;
+  sum.shown += row.shown;
+  sum.parse_with += row.parse_with;
+  sum.exact_with += row.exact_with;
+  sum.constrained_parse += row.constrained_parse;
+  sum.steps += row.steps;
+  sum.constraint_seconds += row.constraint_seconds;
+  sum.gate_seconds += row.gate_seconds;
+  sum.denoise_seconds += row.denoise_seconds;
+}
+
+int run(const std::string& folder, std::size_t fills, const std::vector<std::string>& paths) {
+  kernels::CpuContext context(kernels::best_isa(), engine::default_threads());
+  const auto model = engine::Model::load(
+      folder, context,
+      {.format = kernels::WeightFormat::F32, .precision = kernels::Precision::F32});
+  if (!model) {
+    std::fprintf(stderr, "syntax_bench: %s\n", model.error().message.c_str());
+    return 1;
+  }
+  const std::vector<Source> sources = read_sources(paths);
+  std::map<std::string, std::vector<Place>> places;
+  for (std::size_t i = 0; i < sources.size(); ++i) {
+    std::vector<Place>& of_language = places[std::string(sources[i].language->name)];
+    if (of_language.size() < fills) add_places(sources[i], i, of_language);
+  }
+  std::printf(
+      "| language | fills | parse without | with constraint | shown | of them parse | exact match "
+      "without | with | constraint a step | of the fill | gate a fill |\n"
+      "|---|---|---|---|---|---|---|---|---|---|---|\n");
+  Row sum;
+  for (const auto& [name, of_language] : places) {
+    Row row;
+    for (std::size_t i = 0; i < std::min(fills, of_language.size()); ++i) {
+      measure(*model, of_language[i], row);
+    }
+    print(name, row);
+    add(row, sum);
+  }
+  print("all", sum);
+  return 0;
+}
+
+}  // namespace
+}  // namespace lacuna
+
+int main(int argc, char** argv) {
+  const long fills = argc > 3 ? std::strtol(argv[2], nullptr, 10) : 0;
+  if (fills < 1) {
+    std::fprintf(stderr, "usage: syntax_bench MODEL_FOLDER FILLS_PER_LANGUAGE PATH...\n");
+    return 2;
+  }
+  return lacuna::run(argv[1], static_cast<std::size_t>(fills), {argv + 3, argv + argc});
+}
