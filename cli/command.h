@@ -23,5 +23,7 @@ Command add_doctor(CLI::App& root);
 Command add_bench(CLI::App& root);
 Command add_eval(CLI::App& root);
 Command add_analyze(CLI::App& root);
+Command add_lsp(CLI::App& root);
+Command add_serve(CLI::App& root);
 
 }  // namespace lacuna::cli

@@ -3,9 +3,11 @@
 #include <chrono>
 #include <unistd.h>
 
+#include "cli/daemon_process.h"
 #include "cli/format.h"
 #include "cli/load_model.h"
 #include "cli/terminal.h"
+#include "daemon/runtime_paths.h"
 #include "engine/infill.h"
 
 namespace lacuna::cli {
@@ -95,6 +97,35 @@ Check check_terminal() {
   return check;
 }
 
+// The file of the settings, and where each value comes from that is not the default.
+Check check_settings() {
+  const daemon::SettingsState state = daemon::load_settings(environment_variable);
+  std::string found = daemon::settings_file(environment_variable).string();
+  for (const daemon::SettingInfo& setting : daemon::setting_table()) {
+    const auto source = state.sources.find(setting.name);
+    if (source == state.sources.end()) continue;
+    found += "; " + std::string(setting.name) + " = " + value_text(state.values, setting) + " (" +
+             std::string(name_of(source->second)) + ")";
+  }
+  if (state.sources.empty()) found += "; all defaults";
+  if (state.warnings.empty()) return {Status::Ok, "settings", found, ""};
+  std::string advice;
+  for (const std::string& warning : state.warnings) {
+    advice += (advice.empty() ? "" : "; ") + warning;
+  }
+  return {Status::Warn, "settings", found, advice};
+}
+
+// Whether the daemon of this user runs.
+Check check_daemon() {
+  const Result<std::filesystem::path> socket = socket_of({});
+  if (!socket) return {Status::Warn, "daemon", socket.error().message, ""};
+  const Result<int> connected = daemon::connect_to(*socket);
+  if (!connected) return {Status::Ok, "daemon", "not running; the first editor starts it", ""};
+  close(*connected);
+  return {Status::Ok, "daemon", "running at " + socket->string(), ""};
+}
+
 }  // namespace
 
 Check check_cpu(const engine::CpuState& cpu) {
@@ -140,6 +171,8 @@ std::vector<Check> run_checks(const CommonOptions& options) {
   std::vector<Check> checks = {check_cpu(cpu), check_memory(cpu), check_cuda(cuda),
                                check_device(options, cuda)};
   if (checks.back().status != Status::Fail) check_model(options, checks);
+  checks.push_back(check_settings());
+  checks.push_back(check_daemon());
   checks.push_back(check_terminal());
   return checks;
 }

@@ -65,6 +65,9 @@ struct FillAnswer {
   // Best first, different texts; at least one, at most FillOrder::alternatives. The fills of each
   // are in the order of the holes' places.
   std::vector<engine::InfillResult> alternatives;
+  // For each alternative what it breaks in the text that was whole before, as in "unexpected `)`";
+  // empty where it breaks nothing, or nobody can tell.
+  std::vector<std::string> problems;
   std::string model;           // name of the model that made them
   double queued_seconds = 0;   // from submit() until its turn
   double load_seconds = 0;     // of the model, when it had to be loaded for this
@@ -137,6 +140,9 @@ class FillService {
 
   // Starts loading the model if it is not there, without an order.
   virtual void prepare() = 0;
+
+  // Gives the model's memory back if nothing runs or waits; the next order loads it again.
+  virtual void release() {}
 
   virtual EngineState state() const = 0;
 

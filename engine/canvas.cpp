@@ -222,6 +222,23 @@ Tokens tokens_beyond(const Model& model, const CanvasSource& source, const Group
   return beyond;
 }
 
+// The end of the context that fits into `max_tokens`, from the start of a line.
+Tokens context_tokens(const Model& model, std::string_view context, int max_tokens) {
+  std::string text;
+  append_with_unix_line_ends(context, text);
+  const std::size_t max_bytes = static_cast<std::size_t>(max_tokens) * kBytesPerToken;
+  std::size_t from = text.size() > max_bytes ? line_start(text, text.size() - max_bytes) : 0;
+  for (;;) {
+    Tokens tokens = model.tokenizer()->encode(std::string_view(text).substr(from));
+    if (tokens.size() <= static_cast<std::size_t>(max_tokens)) return tokens;
+    // About as many bytes as tokens are too many, at least one line.
+    const std::size_t next =
+        text.find('\n', from + (tokens.size() - static_cast<std::size_t>(max_tokens)));
+    if (next == std::string::npos) return {};
+    from = next + 1;
+  }
+}
+
 }  // namespace
 
 Result<Canvas> build_canvas(const Model& model, const CanvasSource& source) {
@@ -230,7 +247,9 @@ Result<Canvas> build_canvas(const Model& model, const CanvasSource& source) {
   const Result<Group> group = group_holes(model, source, room - 1);
   if (!group) return group.error();
 
-  const auto rest = static_cast<std::size_t>(room - group->size);
+  const Tokens others =
+      context_tokens(model, source.context, std::min(source.max_tokens, room - group->size) / 4);
+  const auto rest = static_cast<std::size_t>(room - group->size) - others.size();
   const std::vector<HintLine> hints = hint_lines(source, group->first, group->end);
   const std::size_t max_bytes = rest * kBytesPerToken;
   const Context before = text_before(source, hints, group->first, max_bytes);
@@ -247,6 +266,7 @@ Result<Canvas> build_canvas(const Model& model, const CanvasSource& source) {
   const bool from_start = before.complete && n_prefix == prefix.size();
   if (frame.begin && from_start) canvas.tokens.push_back(*frame.begin);
   if (frame.language) canvas.tokens.push_back(*frame.language);
+  canvas.tokens.insert(canvas.tokens.end(), others.begin(), others.end());
   canvas.tokens.insert(canvas.tokens.end(), prefix.end() - static_cast<std::ptrdiff_t>(n_prefix),
                        prefix.end());
   if (canvas.tokens.empty()) {

@@ -31,6 +31,7 @@ struct CanvasSource {
   std::span<const std::string> filled;  // the fills of the first filled.size() holes
   std::string_view language;            // "python", ...; may be empty
   std::string_view line_comment;        // how hints are written; empty: "#"
+  std::string_view context = {};        // text of other files, shown before this one; may be empty
   int default_hole_tokens;
   int max_tokens;        // of the canvas
   int beyond_bytes = 0;  // for Canvas::beyond, on each side; 0: none
@@ -45,6 +46,9 @@ struct CanvasSource {
 // line of its hole. Pieces between holes are tokenised on their own, as models are trained
 // (reference: DreamOn's evaluator), so a token never reaches across a hole's border. The first
 // position is never a mask: with shifted logits nothing predicts it.
+//
+// Context stands before the text, after what opens a document: its last tokens, from the start of a
+// line, at most a quarter of max_tokens and of what the holes leave.
 //
 // InvalidInput when the first hole alone does not fit.
 Result<Canvas> build_canvas(const Model& model, const CanvasSource& source);

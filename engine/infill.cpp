@@ -351,6 +351,7 @@ Result<InfillResult> infill(const Model& model, const InfillRequest& request) {
                              .filled = filled,
                              .language = request.language,
                              .line_comment = request.line_comment,
+                             .context = request.context,
                              .default_hole_tokens = request.options.default_hole_tokens,
                              .max_tokens = canvas_limit(model, request.options),
                              .beyond_bytes = *mixing ? kCopyBytes : 0});

@@ -82,6 +82,9 @@ struct InfillRequest {
   std::vector<Hole> holes;   // as check_and_sort() leaves them; at least one
   std::string language;      // "python", "cpp", ...; may be empty or unknown to the model
   std::string line_comment;  // "#", "//", ...: how a hint is shown to the model; may be empty
+  // Other text that helps, as if it stood before the file: the model sees the end of it, at most a
+  // quarter of the canvas. Whole lines; may be empty.
+  std::string_view context;
   InfillOptions options;
   Constraint* constraint = nullptr;
   std::function<void(const InfillProgress&)> on_step;

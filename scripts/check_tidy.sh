@@ -6,7 +6,7 @@ cd "$(dirname "$0")/.."
 
 cmake --preset cpu-debug >/dev/null
 files=("$@")
-[ $# -gt 0 ] || mapfile -t files < <(git ls-files 'support/*.cpp' 'kernels/cpu/*.cpp' 'engine/*.cpp' 'grammar/*.cpp' 'daemon/*.cpp' 'cli/*.cpp')
+[ $# -gt 0 ] || mapfile -t files < <(git ls-files 'support/*.cpp' 'kernels/cpu/*.cpp' 'engine/*.cpp' 'grammar/*.cpp' 'lsp/*.cpp' 'daemon/*.cpp' 'cli/*.cpp')
 
 findings=$(mktemp)
 trap 'rm -f "$findings"' EXIT

@@ -117,6 +117,32 @@ TEST_F(CanvasTest, CutsTheContextToTheBudgetAroundTheHole) {
   EXPECT_NEAR(canvas->holes[0].begin, 1 + (97 - 8) * 3 / 5, 2);
 }
 
+TEST_F(CanvasTest, ShowsContextOfOtherFilesBeforeTheFile) {
+  CanvasSource from = source("x = ⟦?1⟧\n");
+  from.context = "# other.py\r\ny = 2\n";
+  EXPECT_EQ(build(from), "[begin][python]# other.py\ny = 2\nx = ░\n[end]");
+}
+
+TEST_F(CanvasTest, KeepsTheEndOfTooMuchContextFromTheStartOfALine) {
+  std::string context;
+  for (int i = 0; i < 400; ++i) context += "line_" + std::to_string(i) + "\n";
+  CanvasSource from = source("x = ⟦?8⟧\n", 200);
+  from.context = context;
+  const Result<Canvas> canvas = build_canvas(small_.model, from);
+  ASSERT_TRUE(canvas.has_value());
+  const std::string shown = show(*canvas);
+  EXPECT_LE(canvas->tokens.size(), 200U / 4 + 20);
+  EXPECT_NE(shown.find("line_399\nx = "), std::string::npos) << shown;
+  EXPECT_TRUE(shown.starts_with("[begin][python]line_")) << shown;
+}
+
+TEST_F(CanvasTest, LeavesOutContextWhoseLastLineAloneIsTooLong) {
+  const std::string context(100000, 'x');
+  CanvasSource from = source("x = ⟦?1⟧\n", 100);
+  from.context = context;
+  EXPECT_EQ(build(from), "[begin][python]x = ░\n[end]");
+}
+
 TEST_F(CanvasTest, GivesOneSideWhatTheOtherDoesNotNeed) {
   std::string after;
   for (int i = 0; i < 400; ++i) after += "after_" + std::to_string(i) + "\n";

@@ -1,0 +1,278 @@
+// Code actions and commands.
+#include <algorithm>
+
+#include "daemon/session_impl.h"
+#include "grammar/holes.h"
+#include "grammar/syntax_tree.h"
+#include "support/language.h"
+
+namespace lacuna::daemon {
+
+using lsp::Message;
+using lsp::RpcError;
+
+namespace {
+
+constexpr int kMaxHoleTokens = 1024;
+constexpr int kMaxBodyTokens = 256;
+constexpr std::string_view kQuickFix = "quickfix";
+constexpr std::string_view kRewrite = "refactor.rewrite";
+
+// The tree of a document, where its language has a parser.
+std::optional<grammar::SyntaxTree> tree_of(const Document& document) {
+  const grammar::Grammar* grammar = grammar::grammar_of(language_named(document.language));
+  if (grammar == nullptr) return std::nullopt;
+  return grammar::Parser(*grammar).parse(document.content.text());
+}
+
+// Whether a client that wants `only` wants `kind`: it names the kind or one above it.
+bool wants_kind(const std::vector<std::string>& only, std::string_view kind) {
+  return only.empty() || std::any_of(only.begin(), only.end(), [&](const std::string& wanted) {
+           return kind == wanted || kind.starts_with(wanted + ".") || wanted.empty();
+         });
+}
+
+}  // namespace
+
+void Session::Impl::on_code_action(const Message& message) {
+  const auto params = lsp::read_code_action(message.params);
+  if (!params) return answer_error(message.id, RpcError::InvalidParams, params.error().message);
+  const Document* open = document(params->uri);
+  if (open == nullptr || !open->excluded.empty() || open->out_of_step || !settings.values.enable) {
+    return answer(message.id, nullptr);
+  }
+  Json actions = Json::array();
+  const auto add = [&](std::string_view title, std::string_view kind, std::string_view what,
+                       lsp::Range range) {
+    if (!wants_kind(params->only, kind)) return;
+    Json data = {{"what", what},
+                 {"uri", open->uri},
+                 {"version", open->version},
+                 {"range", lsp::to_json(range)}};
+    Json action = {{"title", title}, {"kind", kind}};
+    if (client.preview_fill) {
+      action["command"] = {
+          {"title", title}, {"command", "lacuna.previewFill"}, {"arguments", {data}}};
+    } else if (client.code_action_resolve_edit && client.code_action_data) {
+      action["data"] = std::move(data);
+    } else {
+      action["command"] = {
+          {"title", title}, {"command", "lacuna.fillHoles"}, {"arguments", {data}}};
+    }
+    actions.push_back(std::move(action));
+  };
+  const auto markers = engine::find_markers(open->content.text(), kMaxHoleTokens);
+  const std::size_t begin = open->content.offset_of(params->range.start, encoding);
+  const std::size_t end = open->content.offset_of(params->range.end, encoding);
+  if (markers && !markers->empty()) {
+    for (const engine::Hole& hole : *markers) {
+      if (hole.end < begin || hole.begin > end) continue;
+      add("Fill this hole", kQuickFix, "hole",
+          {open->content.position_of(hole.begin, encoding),
+           open->content.position_of(hole.end, encoding)});
+      break;
+    }
+    const std::string title = markers->size() == 1 ? "Fill the hole of this file"
+                                                   : "Fill all " + std::to_string(markers->size()) +
+                                                         " holes of this file";
+    add(title, kQuickFix, "all", params->range);
+  }
+  if (begin < end) add("Rewrite the selection", kRewrite, "selection", params->range);
+  add_function_actions(*open, params->range,
+                       [&](std::string_view title, std::string_view kind, std::string_view what) {
+                         add(title, kind, what, params->range);
+                       });
+  answer(message.id, std::move(actions));
+}
+
+// The body around a line is what functions are named by; stubs are those still to be written.
+void Session::Impl::add_function_actions(
+    const Document& document, lsp::Range range,
+    const std::function<void(std::string_view, std::string_view, std::string_view)>& add) const {
+  const auto tree = tree_of(document);
+  if (!tree) return;
+  const std::string& text = document.content.text();
+  const auto bodies = grammar::holes_of_node(text, *tree, std::to_string(range.start.line + 1));
+  if (!bodies || bodies->empty()) return;
+  const grammar::PickedHole& body = bodies->front();
+  const auto stubs = grammar::stub_bodies(text, *tree);
+  const bool is_stub = std::any_of(stubs.begin(), stubs.end(), [&](const auto& stub) {
+    return stub.span.begin == body.span.begin && stub.span.end == body.span.end;
+  });
+  if (is_stub) {
+    add("Implement " + (body.item_name.empty() ? "this function" : body.item_name), kQuickFix,
+        "implement");
+  } else {
+    add("Rewrite " + (body.item_name.empty() ? "this function" : body.item_name), kRewrite,
+        "rewrite");
+  }
+}
+
+Result<std::vector<engine::Hole>> Session::Impl::picked_holes(const Document& document,
+                                                              std::string_view what,
+                                                              lsp::Range range) const {
+  const auto tree = tree_of(document);
+  if (!tree) {
+    return fail(ErrorCode::InvalidInput, "there is no grammar for this document's language");
+  }
+  const std::string& text = document.content.text();
+  std::vector<grammar::PickedHole> picked;
+  if (what == "fix") {
+    picked = {grammar::hole_of_diagnostic(text, *tree,
+                                          {document.content.offset_of(range.start, encoding),
+                                           document.content.offset_of(range.end, encoding)})};
+  } else {
+    auto bodies = grammar::holes_of_node(text, *tree, std::to_string(range.start.line + 1));
+    if (!bodies) return fail(ErrorCode::InvalidInput, bodies.error().message);
+    picked = std::move(*bodies);
+  }
+  std::vector<engine::Hole> holes;
+  for (const grammar::PickedHole& hole : picked) {
+    holes.push_back({.begin = hole.span.begin, .end = hole.span.end, .tokens = {}, .hint = {}});
+  }
+  return holes;
+}
+
+Result<Session::Impl::FillWish> Session::Impl::wish_of(const Json& data) {
+  const std::string uri = lsp::string_or(data, "uri", "");
+  const Document* open = document(uri);
+  if (open == nullptr) return fail(ErrorCode::InvalidInput, "the document is not open");
+  FillWish wish;
+  wish.uri = uri;
+  const Json* version = lsp::member(data, "version");
+  if (version != nullptr && version->is_number_integer())
+    wish.version = version->get<std::int64_t>();
+  if (wish.version && *wish.version != open->version) {
+    return fail(ErrorCode::Cancelled, "the document has changed meanwhile");
+  }
+  const std::string what = lsp::string_or(data, "what", "all");
+  auto markers = engine::find_markers(open->content.text(), kMaxHoleTokens);
+  if (what == "all") {
+    if (!markers) return markers.error();
+    wish.holes = std::move(*markers);
+  } else {
+    const Json* json = lsp::member(data, "range");
+    const Result<lsp::Range> range = json == nullptr
+                                         ? fail(ErrorCode::InvalidInput, "there is no range")
+                                         : lsp::read_range(*json);
+    if (!range) return range.error();
+    const std::size_t begin = open->content.offset_of(range->start, encoding);
+    const std::size_t end = open->content.offset_of(range->end, encoding);
+    if (what == "selection") {
+      wish.holes = {{.begin = begin, .end = end, .tokens = {}, .hint = {}}};
+    } else if (what == "implement" || what == "rewrite" || what == "fix") {
+      auto picked = picked_holes(*open, what, *range);
+      if (!picked) return picked.error();
+      wish.holes = std::move(*picked);
+      if (what != "fix") wish.max_tokens = kMaxBodyTokens;
+    } else if (what != "hole") {
+      return fail(ErrorCode::InvalidInput, "there is nothing called " + what + " to fill");
+    } else if (markers) {
+      const auto found =
+          std::find_if(markers->begin(), markers->end(),
+                       [&](const engine::Hole& it) { return it.end >= begin && it.begin <= end; });
+      if (found != markers->end()) wish.holes = {*found};
+    }
+  }
+  if (wish.holes.empty()) {
+    return fail(ErrorCode::InvalidInput, "there is no hole: mark one with \u27E6?\u27E7");
+  }
+  if (const auto ok = engine::check_and_sort(open->content.text(), wish.holes); !ok) {
+    return ok.error();
+  }
+  return wish;
+}
+
+void Session::Impl::on_resolve(const Message& message) {
+  const Json* data = lsp::member(message.params, "data");
+  if (data == nullptr) return answer(message.id, message.params);
+  Result<FillWish> wish = wish_of(*data);
+  if (!wish) {
+    const bool moved_on = wish.error().code == ErrorCode::Cancelled;
+    return answer_error(message.id, moved_on ? RpcError::ContentModified : RpcError::InvalidParams,
+                        wish.error().message);
+  }
+  fill(*pending_request(message.id), std::move(*wish),
+       [id = message.id, action = message.params](
+           Impl& self, const Document& document, const FillWish& wished, const FillAnswer& filled) {
+         Json resolved = action;
+         resolved["edit"] = self.workspace_edit(document, wished, filled.alternatives.front());
+         self.answer(id, std::move(resolved));
+       });
+}
+
+void Session::Impl::on_execute_command(const Message& message) {
+  const auto params = lsp::read_execute_command(message.params);
+  if (!params) return answer_error(message.id, RpcError::InvalidParams, params.error().message);
+  if (params->command == "lacuna.didAccept") {
+    ++accepted;
+    return answer(message.id, nullptr);
+  }
+  if (params->command == "lacuna.explainLast") return answer(message.id, explanation_json());
+  if (params->command == "lacuna.cancel") {
+    std::vector<Json> open;
+    for (const auto& [key, request] : pending) {
+      if (request.fill != 0) open.push_back(request.id);
+    }
+    for (const Json& id : open) {
+      const PendingRequest& request = *pending_request(id);
+      host.fills->cancel(request.fill);
+      if (request.is_suggestion) {
+        answer(id, nullptr);
+      } else {
+        answer_error(id, RpcError::RequestCancelled, "cancelled");
+      }
+    }
+    return answer(message.id, {{"cancelled", open.size()}});
+  }
+  if (params->command == "lacuna.unloadModel") {
+    host.fills->release();
+    return answer(message.id, nullptr);
+  }
+  if (params->command == "lacuna.shutdownDaemon") {
+    if (!host.end_daemon) {
+      return answer_error(message.id, RpcError::RequestFailed, "there is no daemon here");
+    }
+    answer(message.id, nullptr);
+    return host.end_daemon();
+  }
+  if (params->command == "lacuna.fillHoles") return fill_and_apply(message, *params);
+  answer_error(message.id, RpcError::InvalidParams, "there is no command " + params->command);
+}
+
+void Session::Impl::fill_and_apply(const Message& message,
+                                   const lsp::ExecuteCommandParams& params) {
+  const Json data = params.arguments.empty() ? Json::object() : params.arguments[0];
+  Result<FillWish> wish = wish_of(data);
+  if (!wish) {
+    const bool moved_on = wish.error().code == ErrorCode::Cancelled;
+    return answer_error(message.id, moved_on ? RpcError::ContentModified : RpcError::InvalidParams,
+                        wish.error().message);
+  }
+  if (!client.apply_edit) {
+    return answer_error(message.id, RpcError::RequestFailed,
+                        "this editor cannot apply edits; use lacuna/fill");
+  }
+  PendingRequest& request = *pending_request(message.id);
+  request.work_done_token = params.work_done_token;
+  fill(request, std::move(*wish),
+       [id = message.id](Impl& self, const Document& document, const FillWish& wished,
+                         const FillAnswer& filled) {
+         // The edit carries the version that it is for; from here on the editor's own changes are
+         // the editor's to judge, and applying the edit is one of them.
+         self.pending_request(id)->needs_same_version = false;
+         self.ask("workspace/applyEdit",
+                  {{"label", "Lacuna: fill holes"},
+                   {"edit", self.workspace_edit(document, wished, filled.alternatives.front())}},
+                  [weak = self.weak_from_this(), id](const Message& got) {
+                    const auto session = weak.lock();
+                    if (!session) return;
+                    const bool applied = lsp::bool_or(got.result, "applied", false);
+                    session->answer(id,
+                                    {{"applied", applied},
+                                     {"reason", lsp::string_or(got.result, "failureReason", "")}});
+                  });
+       });
+}
+
+}  // namespace lacuna::daemon

@@ -1,0 +1,67 @@
+// `lacuna lsp` and `lacuna serve` with an engine by script (scripted_engine.h): for tests of the
+// processes that must not depend on a model.
+//   scripted_lacuna lsp [--no-daemon] --socket PATH
+//   scripted_lacuna serve --socket PATH
+#include <cstdio>
+#include <cstdlib>
+#include <filesystem>
+#include <memory>
+#include <string>
+
+#include "daemon/runtime_paths.h"
+#include "daemon/server.h"
+#include "daemon/shim.h"
+#include "tests/daemon/scripted_engine.h"
+
+namespace {
+
+using namespace lacuna;          // NOLINT(google-build-using-namespace): a program's main file
+using namespace lacuna::daemon;  // NOLINT(google-build-using-namespace): a program's main file
+
+const char* variable(const char* name) {
+  return std::getenv(name);  // NOLINT(concurrency-mt-unsafe): nothing here changes it
+}
+
+void log(LogLevel /*level*/, const std::string& line) {
+  std::fprintf(stderr, "scripted: %s\n", line.c_str());
+}
+
+int report(const Error& error) {
+  log(LogLevel::Error, error.message);
+  return 1;
+}
+
+ServerOptions options() {
+  ServerOptions options;
+  options.settings = load_settings(variable);
+  options.version = "test";
+  options.engine = std::make_unique<ScriptedEngine>();
+  options.log = log;
+  return options;
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  const std::string mode = argc > 1 ? argv[1] : "";
+  const bool no_daemon = argc > 2 && std::string(argv[2]) == "--no-daemon";
+  if (mode == "lsp" && no_daemon) {
+    const Result<int> code = serve_stdio(options());
+    return code ? *code : report(code.error());
+  }
+  if (argc != 4) return 2;
+  const std::string socket = argv[3];
+  if (mode == "serve") {
+    const Result<void> served = serve_socket(socket, options());
+    return served ? 0 : report(served.error());
+  }
+  const std::string self = std::filesystem::read_symlink("/proc/self/exe").string();
+  const Result<int> code = run_shim(
+      {.connect =
+           [&] {
+             return connect_or_start(socket, {self, "serve", "--socket", socket}, socket + ".log");
+           },
+       .version = "test",
+       .log = [](const std::string& line) { log(LogLevel::Info, line); }});
+  return code ? *code : report(code.error());
+}

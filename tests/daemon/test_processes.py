@@ -1,0 +1,257 @@
+"""The daemon and its shims as processes: started, shared, killed, abused."""
+
+import json
+import os
+import pathlib
+import random
+import shutil
+import signal
+import socket
+import stat
+import subprocess
+import tempfile
+import time
+import unittest
+
+from lsp_client import DEADLINE, Client, Frames, frame
+
+PROGRAM = os.environ["SCRIPTED_LACUNA"]
+URI = "file:///w/a.py"
+
+
+def wait_until(condition):
+    end = time.monotonic() + DEADLINE
+    while not condition():
+        if time.monotonic() > end:
+            raise TimeoutError(condition)
+        time.sleep(0.01)  # between looks, not instead of one
+
+
+class Processes(unittest.TestCase):
+    def setUp(self):
+        self.folder = pathlib.Path(tempfile.mkdtemp(prefix="lacuna_daemon_"))
+        self.addCleanup(shutil.rmtree, self.folder, True)
+        self.socket = self.folder / "d.sock"
+        self.env = {"HOME": str(self.folder)}
+        self.addCleanup(self.end_daemon)
+
+    def end_daemon(self):
+        pid = self.daemon_pid()
+        if pid is not None:
+            os.kill(pid, signal.SIGKILL)
+
+    def daemon_pid(self):
+        """Of the process that listens at the socket; None when nobody does."""
+        try:
+            with socket.socket(socket.AF_UNIX) as peer:
+                peer.connect(str(self.socket))
+                data = peer.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, 12)
+                return int.from_bytes(data[:4], "little")
+        except OSError:
+            return None
+
+    def shim(self, **extra):
+        client = Client([PROGRAM, "lsp", "--socket", str(self.socket)], env=self.env)
+        self.addCleanup(client.close)
+        client.initialize(**extra)
+        return client
+
+    def raw(self):
+        """A client of the socket without a shim."""
+        peer = socket.socket(socket.AF_UNIX)
+        self.addCleanup(peer.close)
+        peer.settimeout(DEADLINE)
+        peer.connect(str(self.socket))
+        return peer
+
+    def status(self, client):
+        return client.call("lacuna/status")["result"]
+
+    def check_works(self, client, text="# script: fill=works\nx = \n"):
+        client.open(URI, text)
+        answer = client.answer(client.complete(URI, 1, 4))
+        self.assertEqual(answer["result"]["items"][0]["insertText"], "works")
+
+    def test_the_first_shim_starts_the_daemon_and_others_share_it(self):
+        first = self.shim()
+        second = self.shim()
+        self.assertEqual(self.status(first)["processId"], self.status(second)["processId"])
+        self.assertEqual(self.status(first)["sessions"], 2)
+        self.check_works(first)
+        self.check_works(second)
+        self.assertEqual(self.status(first)["counters"]["loads"], 1)
+
+    def test_many_shims_at_once_start_one_daemon(self):
+        command = [PROGRAM, "lsp", "--socket", str(self.socket)]
+        clients = [Client(command, env=self.env) for _ in range(8)]
+        for client in clients:
+            self.addCleanup(client.close)
+        for client in clients:
+            client.initialize()
+        self.assertEqual(len({self.status(client)["processId"] for client in clients}), 1)
+
+    def test_only_the_user_may_connect(self):
+        self.shim()
+        self.assertEqual(stat.S_IMODE(self.socket.stat().st_mode), 0o600)
+
+    def test_a_shim_ends_with_its_editor_and_the_daemon_stays(self):
+        stays, goes = self.shim(), self.shim()
+        goes.process.stdin.close()
+        self.assertEqual(goes.wait(), 1)
+        wait_until(lambda: self.status(stays)["sessions"] == 1)
+        self.check_works(stays)
+
+    def test_the_daemon_holds_no_pipe_of_the_editor(self):
+        client = self.shim()
+        pid = self.status(client)["processId"]
+        pipes = {os.readlink(f"/proc/{client.process.pid}/fd/{fd}") for fd in (0, 1)}
+        held = {os.readlink(path) for path in pathlib.Path(f"/proc/{pid}/fd").iterdir()}
+        self.assertFalse(pipes & held)
+
+    def test_exit_ends_the_shim_with_the_code_of_the_specification(self):
+        client = self.shim()
+        client.call("shutdown")
+        client.notify("exit")
+        self.assertEqual(client.wait(), 0)
+
+    def test_a_shim_ends_when_the_process_of_the_editor_is_gone(self):
+        editor = subprocess.Popen(["sleep", "600"])
+        self.addCleanup(editor.kill)
+        client = self.shim(processId=editor.pid)
+        editor.kill()
+        editor.wait()
+        self.assertEqual(client.wait(), 1)
+
+    def test_a_killed_shim_frees_its_session(self):
+        stays, killed = self.shim(), self.shim()
+        killed.open(URI, "# script: until_stopped\nx = \n")
+        killed.complete(URI, 1, 4)
+        wait_until(lambda: self.status(stays)["queue"]["running"] == 1)
+        killed.kill()
+        wait_until(lambda: self.status(stays)["queue"]["running"] == 0)
+        wait_until(lambda: self.status(stays)["sessions"] == 1)
+        self.check_works(stays)
+
+    def test_a_killed_daemon_comes_back_with_the_documents_as_they_are(self):
+        client = self.shim()
+        client.open(URI, "# script: fill=works\n\n")
+        at = {"line": 1, "character": 0}
+        client.notify(
+            "textDocument/didChange",
+            {
+                "textDocument": {"uri": URI, "version": 2},
+                "contentChanges": [{"range": {"start": at, "end": at}, "text": "y = "}],
+            },
+        )
+        before = self.status(client)["processId"]
+        os.kill(before, signal.SIGKILL)
+        answer = client.answer(client.complete(URI, 1, 4))
+        self.assertEqual(answer["result"]["items"][0]["insertText"], "works")
+        self.assertNotEqual(self.status(client)["processId"], before)
+        told = [m for m in client.received if m.get("method") == "window/logMessage"]
+        self.assertEqual(len(told), 1)
+        self.assertEqual(len(client.answers["1"]), 1)
+
+    def test_a_request_that_kills_no_second_daemon_is_answered_by_it(self):
+        client = self.shim()
+        client.open(URI, "# script: until_stopped\nx = \n")
+        waits = client.complete(URI, 1, 4)
+        wait_until(lambda: self.status(client)["queue"]["running"] == 1)
+        os.kill(self.status(client)["processId"], signal.SIGKILL)
+        wait_until(lambda: self.status(client)["queue"]["running"] == 1)
+        os.kill(self.status(client)["processId"], signal.SIGKILL)
+        self.assertIsNone(client.answer(waits)["result"])
+
+    def test_a_daemon_that_is_asked_to_end_takes_its_socket_along(self):
+        self.shim().close()
+        os.kill(self.daemon_pid(), signal.SIGTERM)
+        wait_until(lambda: not self.socket.exists())
+
+    def test_a_stale_socket_is_replaced_and_a_second_daemon_refused(self):
+        with socket.socket(socket.AF_UNIX) as stale:
+            stale.bind(str(self.socket))
+        self.check_works(self.shim())
+        command = [PROGRAM, "serve", str(self.socket)]
+        command.insert(2, "--socket")
+        second = subprocess.run(command, env=self.env, capture_output=True, timeout=DEADLINE)
+        self.assertEqual(second.returncode, 1)
+        self.assertIn(b"already", second.stderr)
+
+    def test_hostile_bytes_end_their_own_session_only(self):
+        client = self.shim()
+        random.seed(5)
+        for stream in [
+            b"Content-Length: 2147483648\r\n\r\n",
+            b"\xff" * 10000,
+            b"Content-Length: -1\r\n\r\n{}",
+            frame(b"[" * 100000) + b"\r\n\r\n",
+            random.randbytes(20000) + b"\r\n\r\n",
+            b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n",
+        ]:
+            peer = self.raw()
+            try:
+                peer.sendall(stream)
+                while peer.recv(1 << 16):
+                    pass
+            except ConnectionError:
+                pass
+            peer.close()
+        wait_until(lambda: self.status(client)["sessions"] == 1)
+        self.check_works(client)
+
+    def test_a_half_closed_socket_ends_its_session(self):
+        client = self.shim()
+        peer = self.raw()
+        peer.sendall(frame({"jsonrpc": "2.0", "id": 1, "method": "initialize", "params": {}})[:50])
+        peer.shutdown(socket.SHUT_WR)
+        self.assertEqual(peer.recv(100), b"")
+        wait_until(lambda: self.status(client)["sessions"] == 1)
+
+    def test_a_client_that_never_reads_blocks_nobody(self):
+        client = self.shim()
+        peer = self.raw()
+        peer.sendall(frame({"jsonrpc": "2.0", "id": 1, "method": "initialize", "params": {}}))
+        peer.setblocking(False)
+        status = frame({"jsonrpc": "2.0", "id": 2, "method": "lacuna/status"})
+        sent = 0
+        try:
+            for _ in range(200000):
+                sent += peer.send(status)
+        except BlockingIOError:
+            pass  # the daemon has stopped to read: that is the back-pressure
+        self.assertLess(sent, 200000 * len(status))
+        self.check_works(client)
+        peer.close()
+        wait_until(lambda: self.status(client)["sessions"] == 1)
+
+    def test_a_document_of_ten_megabytes_is_kept_and_refused_politely(self):
+        client = self.shim()
+        client.open("file:///w/big.py", "x = 1\n" * 1750000)
+        self.assertIsNone(client.answer(client.complete("file:///w/big.py", 5, 5))["result"])
+        why = client.call("workspace/executeCommand", {"command": "lacuna.explainLast"})
+        self.assertIn("4 MiB", why["result"]["outcome"])
+        self.check_works(client)
+
+    def test_a_thousand_documents_and_many_sessions(self):
+        first = self.shim()
+        for i in range(1000):
+            first.open(f"file:///w/{i}.py", f"value_{i} = {i}\n" * 20)
+        self.assertEqual(self.status(first)["session"]["documents"], 1000)
+        self.check_works(first)
+        peers = [self.raw() for _ in range(200)]
+        for peer in peers:
+            peer.sendall(frame({"jsonrpc": "2.0", "id": 1, "method": "initialize", "params": {}}))
+        for peer in peers:
+            frames, answers = Frames(), []
+            while not answers:
+                answers += frames.feed(peer.recv(1 << 16))
+            self.assertIn("capabilities", json.dumps(answers[0]))
+        self.assertEqual(self.status(first)["sessions"], 201)
+        for peer in peers:
+            peer.close()
+        wait_until(lambda: self.status(first)["sessions"] == 1)
+        self.check_works(first)
+
+
+if __name__ == "__main__":
+    unittest.main()
