@@ -116,7 +116,7 @@ FillOrder order_of(const Completion& completion, const Options& options, std::st
   order.language = language_of(completion);
   order.context = completion.context;
   order.options = options.infill;
-  const std::int64_t most = options.max_hole_tokens;
+  const std::int64_t most = options.infill.max_hole_tokens;
   order.options.max_hole_tokens = static_cast<int>(
       completion.max_tokens < 0 ? most : std::clamp<std::int64_t>(completion.max_tokens, 1, most));
   order.options.default_hole_tokens =

@@ -21,7 +21,7 @@ Result<Options> parse_address(std::string_view address) {
     } else if (host.find(':') != std::string_view::npos) {
       return wrong;  // an IPv6 address needs its brackets
     }
-    if (host.empty()) return wrong;
+    if (host.empty() || host.find_first_of("[]") != std::string_view::npos) return wrong;
     options.host = host;
   }
   const char* end = port.data() + port.size();

@@ -74,7 +74,7 @@ TEST(OrderTest, TheHoleLiesBetweenPrefixAndSuffix) {
 TEST(OrderTest, TokensAreBoundedByTheServer) {
   Completion completion;
   Options options;
-  options.max_hole_tokens = 100;
+  options.infill.max_hole_tokens = 100;
   for (const auto& [asked, given] : {std::pair{-1, 100}, {5, 5}, {100'000, 100}}) {
     completion.max_tokens = asked;
     EXPECT_EQ(order_of(completion, options, "").options.max_hole_tokens, given);

@@ -45,7 +45,7 @@ TEST(LiveFillTest, WrongRequestsGetOneClearError) {
       {R"({"text":"x","holes":[1]})", "\"holes\" must be an array"},
       {R"({"text":"x","holes":[{}]})", "needs \"begin\""},
       {R"({"text":"x","holes":[{"begin":2,"end":1}]})", "needs \"begin\""},
-      {R"({"text":"x","holes":[{"begin":5,"end":6}]})", "past"},
+      {R"({"text":"x","holes":[{"begin":5,"end":6}]})", "only 1 bytes"},
       {R"({"text":"x","holes":[{"begin":0,"tokens":100000}]})", "\"tokens\""},
       {"{\"text\":\"\u27E6?\"}", "not closed"},
       {"{\"text\":\"\u27E6?\u27E7\",\"profile\":\"warp\"}", "profile"},

@@ -293,7 +293,7 @@ TEST(ServerTest, FailuresOfTheEngineBecomeStatusCodes) {
     const Reply reply = client.ask("/infill", kInfill);
     EXPECT_EQ(reply.status, it.status);
     EXPECT_EQ(message_of(reply), "because");
-    if (it.status == 503) EXPECT_EQ(reply.header("retry-after"), "1");
+    EXPECT_EQ(reply.header("retry-after"), it.status == 503 ? "1" : "");
   }
 }
 
