@@ -4,7 +4,7 @@
 #include <cmath>
 #include <map>
 
-#include "engine/language.h"
+#include "support/language.h"
 #include "support/text.h"
 
 namespace lacuna::daemon::http {
@@ -85,17 +85,17 @@ bool is_single_line(const Completion& completion) {
 std::string language_of(const Completion& completion) {
   for (const std::string_view name :
        {std::string_view(completion.language), language_comment(completion.prefix)}) {
-    const auto* named = engine::language_named(name);
-    if (named != nullptr) return std::string(named->name);
+    const auto* named = language_named(name);
+    if (named != nullptr) return std::string(named->model_name);
   }
-  if (const auto* file = engine::language_of_file(completion.path, completion.prefix);
+  if (const auto* file = language_of_file(completion.path, completion.prefix);
       file != nullptr) {
-    return std::string(file->name);
+    return std::string(file->model_name);
   }
   std::map<std::string, int> votes;
   for (const ContextPiece& piece : completion.context) {
-    const auto* language = engine::language_of_file(piece.path, {});
-    if (language != nullptr) ++votes[std::string(language->name)];
+    const auto* language = language_of_file(piece.path, {});
+    if (language != nullptr) ++votes[std::string(language->model_name)];
   }
   const auto most = std::max_element(
       votes.begin(), votes.end(), [](const auto& a, const auto& b) { return a.second < b.second; });

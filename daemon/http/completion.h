@@ -17,7 +17,7 @@ struct Completion {
   std::string suffix;
   std::vector<ContextPiece> context;
   std::string path;             // of the file, where the client tells
-  std::string language;         // by any name that engine/language.h knows; may be empty
+  std::string language;         // by any name that support/language.h knows; may be empty
   std::int64_t max_tokens = 0;  // 0: nothing is wanted; below: as many as the server allows
   int alternatives = 1;
   std::vector<std::string> stop;  // the text ends before the first of them

@@ -9,8 +9,8 @@
 #include "daemon/http/json_fields.h"
 #include "daemon/http/protocols.h"
 #include "engine/analysis/ar_ness.h"
-#include "engine/language.h"
 #include "engine/profile.h"
+#include "support/language.h"
 #include "support/text.h"
 
 namespace lacuna::daemon::http {
@@ -189,9 +189,9 @@ Result<FillOrder> parse_live_fill(const json& body, const Options& options, std:
                 "there are more than " + std::to_string(kMaxHoles) + " holes");
   }
   if (const auto ok = engine::check_and_sort(order.text, order.holes); !ok) return ok.error();
-  const engine::Language* known = engine::language_named(language);
-  if (known == nullptr) known = engine::language_of_file(path, order.text);
-  if (known != nullptr) order.language = known->name;
+  const Language* known = language_named(language);
+  if (known == nullptr) known = language_of_file(path, order.text);
+  if (known != nullptr) order.language = known->model_name;
   return order;
 }
 
