@@ -88,8 +88,7 @@ std::string language_of(const Completion& completion) {
     const auto* named = language_named(name);
     if (named != nullptr) return std::string(named->model_name);
   }
-  if (const auto* file = language_of_file(completion.path, completion.prefix);
-      file != nullptr) {
+  if (const auto* file = language_of_file(completion.path, completion.prefix); file != nullptr) {
     return std::string(file->model_name);
   }
   std::map<std::string, int> votes;
