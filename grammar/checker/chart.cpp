@@ -1,0 +1,434 @@
+#include "grammar/checker/chart.h"
+
+#include <algorithm>
+#include <cstring>
+
+namespace lacuna::grammar {
+namespace {
+
+constexpr std::int16_t kDeepest = 1000;
+
+// Where the scanners of JavaScript and TypeScript do not end a statement at a line end.
+bool continues_statement(std::uint16_t next) {
+  return next > 0 && next < 128 && std::strchr(",;*%>=?^|&:", static_cast<int>(next)) != nullptr;
+}
+
+void unite(const Word* from, Word* to, std::size_t words) {
+  for (std::size_t i = 0; i < words; ++i) to[i] |= from[i];
+}
+
+bool meet(const Word* a, const Word* b, std::size_t words) {
+  Word common = 0;
+  for (std::size_t i = 0; i < words; ++i) common |= a[i] & b[i];
+  return common != 0;
+}
+
+}  // namespace
+
+Chart::Chart(const ItemMasks& masks, Lexer& lexer)
+    : masks_(masks), memo_(masks), tables_(masks.tables()), lexer_(lexer), words_(masks.words()) {
+  for (std::uint16_t t = 0; t < tables_.terminals; ++t) {
+    switch (static_cast<VirtualToken>(tables_.virtual_tokens[t])) {
+      case VirtualToken::semicolon:
+        semicolon_ = t;
+        break;
+      case VirtualToken::newline:
+        newline_ = t;
+        break;
+      case VirtualToken::indent:
+        indent_ = t;
+        break;
+      case VirtualToken::dedent:
+        dedent_ = t;
+        break;
+      case VirtualToken::end_of_file:
+        end_of_file_ = t;
+        break;
+      case VirtualToken::none:
+        break;
+    }
+  }
+  bracket_.assign(tables_.terminals, 0);
+  for (std::uint16_t i = 0; i < tables_.pattern_count; ++i) {
+    const TokenPattern& pattern = tables_.patterns[i];
+    const TokenState& first = tables_.states[pattern.first_state];
+    if (pattern.states != 2 || first.moves != 1) continue;
+    const TokenMove& move = tables_.moves[first.first_move];
+    if (move.low != move.high || move.low == 0) continue;
+    if (std::strchr("([{", move.low) != nullptr) bracket_[pattern.terminal] = 1;
+    if (std::strchr(")]}", move.low) != nullptr) bracket_[pattern.terminal] = -1;
+  }
+  heads_.resize(masks.head_words());
+  done_heads_.resize(masks.head_words());
+}
+
+Chart::Result Chart::run(const PartialText& text, std::size_t budget) {
+  keep_common(text);
+  steps_ = 0;
+  accepted_ = false;
+  if (places_.empty()) {
+    const Kind kind = !text_.empty() && text_[0] == kHole ? Kind::hole : Kind::plain;
+    Waiting& start = waiting_at({0, kind, {0, false, 0}});
+    start.entries.push_back({0, static_cast<std::uint32_t>(waiting_items_.size())});
+    waiting_items_.insert(waiting_items_.end(), masks_.start(), masks_.start() + words_);
+  }
+  for (std::uint32_t at = 0; at <= text_.size(); ++at) {
+    for (std::int32_t i = first_here_[at]; i >= 0; i = waiting_[i].next_here) {
+      work_off(i);
+      if (steps_ > budget) return Result::out_of_budget;
+    }
+  }
+  return accepted_ ? Result::accepted : Result::rejected;
+}
+
+// Drops every place from the first on that looked at changed text, and sends what the kept ones
+// have for the places after them.
+void Chart::keep_common(const PartialText& text) {
+  const auto differ = std::mismatch(text_.begin(), text_.end(), text.begin(), text.end());
+  const auto same = static_cast<std::uint32_t>(differ.first - text_.begin());
+  const auto changed = std::find_if(places_.begin(), places_.end(),
+                                    [&](const Place& place) { return place.seen_up_to > same; });
+  const std::uint32_t cut = changed == places_.end() ? 0 : changed->site.at;
+  const auto first = std::find_if(places_.begin(), changed,
+                                  [&](const Place& place) { return place.site.at >= cut; });
+  places_.erase(first, places_.end());
+  kept_ = places_.size();
+  text_ = text;
+  waiting_count_ = 0;
+  waiting_items_.clear();
+  first_here_.assign(text_.size() + 1, -1);
+  last_here_.assign(text_.size() + 1, -1);
+  entries_.resize(kept_ == 0 ? 0 : places_.back().last_entry);
+  sparse_.resize(entries_.empty() ? 0 : entries_.back().last);
+  edges_.resize(kept_ == 0 ? 0 : places_.back().last_edge);
+  for (Rank rank = 0; rank < kept_; ++rank) {
+    if (places_[rank].farthest >= cut) scan(rank, cut);
+  }
+}
+
+Chart::Waiting& Chart::waiting_at(const Site& site) {
+  for (std::int32_t i = first_here_[site.at]; i >= 0; i = waiting_[i].next_here) {
+    if (waiting_[i].site == site) return waiting_[i];
+  }
+  if (waiting_count_ == waiting_.size()) waiting_.resize(waiting_.size() * 2 + 64);
+  const auto index = static_cast<std::int32_t>(waiting_count_++);
+  Waiting& waiting = waiting_[index];
+  waiting.site = site;
+  waiting.next_here = -1;
+  waiting.entries.clear();
+  if (first_here_[site.at] < 0) {
+    first_here_[site.at] = index;
+  } else {
+    waiting_[last_here_[site.at]].next_here = index;
+  }
+  last_here_[site.at] = index;
+  return waiting;
+}
+
+void Chart::work_off(std::int32_t index) {
+  const Site site = waiting_[index].site;
+  rank_ = static_cast<Rank>(places_.size());
+  Place place{};
+  place.site = site;
+  place.first_edge = static_cast<std::uint32_t>(edges_.size());
+  place.first_entry = static_cast<std::uint32_t>(entries_.size());
+  find_edges(site);
+  place.seen_up_to = gap_.seen_up_to;
+  place.farthest = site.at;
+  for (std::size_t i = place.first_edge; i < edges_.size(); ++i) {
+    place.farthest = std::max(place.farthest, edges_[i].target.at);
+  }
+  work_.clear();
+  work_items_.clear();
+  for (const Entry& entry : waiting_[index].entries) {
+    const std::size_t at = work_entry(entry.origin);
+    unite(waiting_items_.data() + entry.items, work_at(at), words_);
+  }
+  close(site);
+  store();
+  place.last_entry = static_cast<std::uint32_t>(entries_.size());
+  place.last_edge = static_cast<std::uint32_t>(edges_.size());
+  places_.push_back(place);
+  scan(rank_, 0);
+}
+
+// ------------------------------------------------------------------------------------------ edges
+
+void Chart::add_edge(std::int32_t terminal, const Site& target) {
+  if (terminal >= 0) {
+    out_.set(static_cast<std::size_t>(terminal));
+  } else {
+    open_ = true;
+  }
+  edges_.push_back({terminal, target});
+}
+
+void Chart::add_token_edge(std::uint16_t terminal, std::uint32_t end, Context context) {
+  if (end < text_.size() && text_[end] == kHole) {
+    add_edge(terminal, {end, Kind::hole, {}});
+    return;
+  }
+  if (!tables_.layout) {
+    add_edge(terminal, {end, Kind::plain, {}});
+    return;
+  }
+  if (bracket_[terminal] > 0) {
+    if (context.depth < kDeepest) ++context.depth;
+  } else if (bracket_[terminal] < 0) {
+    if (context.depth == 0) return;  // nothing is open
+    if (context.depth == 1 && context.more) {
+      add_edge(terminal, {end, Kind::plain, context});
+      context.more = false;
+    }
+    --context.depth;
+  }
+  add_edge(terminal, {end, Kind::plain, context});
+}
+
+void Chart::lexeme_edges(Context context) {
+  const bool lines_matter = tables_.layout && context.depth == 0;
+  for (const Lexeme& lexeme : gap_.lexemes) {
+    if (lines_matter && lexeme.after_line_end) continue;
+    add_token_edge(lexeme.terminal, lexeme.end, context);
+  }
+}
+
+// The ends of a line outside brackets: a newline, or an indent, and then a line that begins in a
+// known column. After a hole, which of them it was is in the hole.
+void Chart::line_edges(Context context, bool hole) {
+  for (const LineStart& line : gap_.lines) {
+    const Site target{line.at, Kind::line_start, {0, false, line.column}};
+    add_edge(hole ? -1 : newline_, target);
+    const bool deeper = line.column != 0 && (line.column < 0 || line.column > context.column);
+    if (deeper && !hole) add_edge(indent_, target);
+  }
+  if (gap_.at_end) {
+    const auto end = static_cast<std::uint32_t>(text_.size());
+    add_edge(hole ? -1 : newline_, {end, Kind::line_start, {0, false, 0}});
+  }
+}
+
+void Chart::find_edges(const Site& site) {
+  const bool layout = tables_.layout;
+  const bool first = rank_ == 0;
+  out_.reset();
+  open_ = site.kind == Kind::hole;
+  gap_.clear();
+  if (site.kind == Kind::line_start) {
+    lexer_.tokens_at(text_, site.at, gap_);
+  } else {
+    lexer_.gap_at(text_, site.at, gap_);
+  }
+  at_end_ = gap_.at_end && (!layout || site.kind != Kind::plain || first);
+  if (at_end_) open_ = true;
+
+  if (layout && site.kind == Kind::hole) {
+    lexeme_edges({0, false, -1});
+    lexeme_edges({1, true, -1});
+    line_edges({}, true);
+  } else {
+    lexeme_edges(site.context);
+    if (layout && site.kind == Kind::plain && site.context.depth == 0) {
+      line_edges(site.context, first);
+    }
+  }
+  for (const std::uint32_t hole : gap_.holes) {
+    if (hole != site.at) add_edge(-1, {hole, Kind::hole, {}});
+  }
+  if (site.kind != Kind::plain) return;
+  const bool statement_end =
+      gap_.at_end || gap_.next == '}' || (gap_.after_line_end && !continues_statement(gap_.next));
+  if (semicolon_ >= 0 && statement_end) {
+    add_edge(semicolon_, {site.at, Kind::after_virtual, site.context});
+  }
+  if (end_of_file_ >= 0 && gap_.at_end) {
+    add_edge(end_of_file_, {site.at, Kind::after_virtual, site.context});
+  }
+}
+
+// ------------------------------------------------------------------------------------------ items
+
+// The entry of an origin among those in work, made where there is none. Later origins come first.
+std::size_t Chart::work_entry(Rank origin) {
+  std::size_t i = 0;
+  while (i < work_.size() && work_[i].origin > origin) ++i;
+  if (i < work_.size() && work_[i].origin == origin) return i;
+  const auto offset = static_cast<std::uint32_t>(work_items_.size());
+  work_.insert(work_.begin() + static_cast<std::ptrdiff_t>(i), Entry{origin, offset});
+  work_items_.resize(offset + words_, 0);
+  return i;
+}
+
+bool Chart::meets(const KeptEntry& entry, const Word* symbols) const {
+  for (std::uint32_t i = entry.first; i < entry.last; ++i) {
+    if ((sparse_[i].word & symbols[sparse_[i].index]) != 0) return true;
+  }
+  return false;
+}
+
+bool Chart::advance(const KeptEntry& entry, const Word* symbols, Word* to) const {
+  bool any = false;
+  for (std::uint32_t i = entry.first; i < entry.last; ++i) {
+    const Word moved = sparse_[i].word & symbols[sparse_[i].index];
+    if (moved == 0) continue;
+    any = true;
+    masks_.advance_word(sparse_[i].index, moved, to);
+  }
+  return any;
+}
+
+// Keeps what some token after this place goes on with.
+void Chart::prune(Word* items) const {
+  if (open_) return;
+  for (std::size_t i = 0; i < words_; ++i) items[i] &= viable_[i];
+}
+
+void Chart::close(const Site& site) {
+  viable_.assign(words_, 0);
+  if (!open_) {
+    for (std::size_t t = 0; t < tables_.terminals; ++t) {
+      if (out_.test(t)) unite(masks_.viable(static_cast<std::uint16_t>(t)), viable_.data(), words_);
+    }
+  }
+  // Completing adds to earlier origins only, which come later.
+  for (std::size_t i = 0; i < work_.size(); ++i) settle(site, work_[i].origin, i);
+  predict(site);
+}
+
+// The column in which the line of a place begins, where it is the first thing on it.
+std::int32_t Chart::column_of(Rank origin) const {
+  const Site& site = origin < places_.size() ? places_[origin].site : Site{};
+  if (origin == 0) return site.kind == Kind::hole ? -1 : 0;
+  return site.kind == Kind::line_start ? site.context.column : -1;
+}
+
+// Adds what follows a dedent before this line to the rules that began at `origin`.
+void Chart::end_block(const Site& site, Rank origin, Word* items) {
+  const std::int32_t column = site.context.column;
+  if (column >= 0 && origin < rank_) {
+    // A block begins at its first line; the list of cases of a match on the line of `match`.
+    const std::int32_t began = column_of(origin);
+    const std::int32_t line = places_[origin].site.context.column;
+    if (began >= 0 ? column >= began : line >= 0 && column > line) return;
+  }
+  masks_.advance(items, masks_.before(static_cast<std::uint16_t>(dedent_)), items);
+  ++steps_;
+}
+
+// Everything that one entry completes.
+void Chart::settle(const Site& site, Rank origin, std::size_t index) {
+  std::fill(done_heads_.begin(), done_heads_.end(), 0);
+  const bool line_start = site.kind == Kind::line_start;
+  for (;;) {
+    if (site.kind == Kind::hole) masks_.through_hole(work_at(index));
+    if (line_start) {
+      end_block(site, origin, work_at(index));
+    } else {
+      prune(work_at(index));
+    }
+    if (at_end_ && origin == 0 && meet(work_at(index), masks_.whole(), words_)) accepted_ = true;
+    // What is complete where it began was stepped over.
+    if (origin == rank_ || !complete(site, origin, index)) break;
+  }
+  if (!line_start) return;
+  const std::int32_t began = column_of(origin);
+  if (began >= 0 && site.context.column >= 0 && began != site.context.column) {
+    masks_.realign(work_at(index));
+  }
+  prune(work_at(index));
+}
+
+// Moves the rules that waited at `origin` for what the entry completes. True when the entry itself
+// has grown.
+bool Chart::complete(const Site& site, Rank origin, std::size_t index) {
+  std::fill(heads_.begin(), heads_.end(), 0);
+  const bool in_hole = site.kind == Kind::hole;
+  const bool from_hole = places_[origin].site.kind == Kind::hole;
+  if (!masks_.completed(work_at(index), from_hole, in_hole, heads_.data())) return false;
+  Word fresh = 0;
+  for (std::size_t i = 0; i < heads_.size(); ++i) {
+    heads_[i] &= ~done_heads_[i];
+    done_heads_[i] |= heads_[i];
+    fresh |= heads_[i];
+  }
+  if (fresh == 0) return false;
+  const Word* const wanted = memo_.before(heads_);
+  const Place& place = places_[origin];
+  bool grown = false;
+  for (std::uint32_t e = place.first_entry; e < place.last_entry; ++e) {
+    ++steps_;
+    const KeptEntry& waiting = entries_[e];
+    if (!meets(waiting, wanted)) continue;
+    const Rank began = waiting.origin;
+    const std::size_t target = began == origin ? index : work_entry(began);
+    grown |= advance(waiting, wanted, work_at(target)) && began == origin;
+  }
+  return grown;
+}
+
+void Chart::predict(const Site& site) {
+  const auto offset = static_cast<std::uint32_t>(work_items_.size());
+  work_items_.resize(offset + words_, 0);
+  Word* const begun = work_items_.data() + offset;
+  for (const Entry& entry : work_) {
+    const Word* const items = work_items_.data() + entry.items;
+    if (site.kind == Kind::hole) {
+      masks_.universe(items, begun);
+    } else {
+      masks_.predict(items, begun);
+    }
+  }
+  prune(begun);
+  if (!work_.empty() && work_.front().origin == rank_) {  // the start
+    unite(begun, work_at(0), words_);
+  } else {
+    work_.insert(work_.begin(), Entry{rank_, offset});
+  }
+}
+
+void Chart::store() {
+  for (const Entry& entry : work_) {
+    const Word* const items = work_items_.data() + entry.items;
+    const auto first = static_cast<std::uint32_t>(sparse_.size());
+    for (std::size_t i = 0; i < words_; ++i) {
+      if (items[i] != 0) sparse_.push_back({static_cast<std::uint32_t>(i), items[i]});
+    }
+    const auto last = static_cast<std::uint32_t>(sparse_.size());
+    if (first != last) entries_.push_back({entry.origin, first, last});
+  }
+}
+
+// Sends what the place has along its edges to places at `from` and after.
+void Chart::scan(Rank rank, std::uint32_t from) {
+  const Place place = places_[rank];
+  for (std::uint32_t k = place.first_edge; k < place.last_edge; ++k) {
+    const Edge& edge = edges_[k];
+    if (edge.target.at < from) continue;
+    const Word* const symbols =
+        edge.terminal < 0 ? nullptr : masks_.before(static_cast<std::uint16_t>(edge.terminal));
+    for (std::uint32_t e = place.first_entry; e < place.last_entry; ++e) {
+      ++steps_;
+      const KeptEntry& kept = entries_[e];
+      if (symbols != nullptr && !meets(kept, symbols)) continue;
+      Waiting& target = waiting_at(edge.target);
+      const Rank origin = kept.origin;
+      auto entry = std::find_if(target.entries.begin(), target.entries.end(),
+                                [&](const Entry& known) { return known.origin == origin; });
+      if (entry == target.entries.end()) {
+        const auto offset = static_cast<std::uint32_t>(waiting_items_.size());
+        waiting_items_.resize(offset + words_, 0);
+        entry = target.entries.insert(entry, {origin, offset});
+      }
+      Word* const to = waiting_items_.data() + entry->items;
+      if (symbols == nullptr) {
+        for (std::uint32_t i = kept.first; i < kept.last; ++i) {
+          to[sparse_[i].index] |= sparse_[i].word;
+        }
+      } else {
+        advance(kept, symbols, to);
+      }
+    }
+  }
+}
+
+}  // namespace lacuna::grammar
