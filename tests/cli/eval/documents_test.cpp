@@ -1,5 +1,6 @@
 #include "cli/eval/documents.h"
 
+#include <algorithm>
 #include <filesystem>
 #include <fstream>
 #include <set>
@@ -39,7 +40,7 @@ class Documents : public testing::Test {
     return documents ? "" : documents.error().message;
   }
 
-  TemporaryFolder folder_;
+  test::TemporaryFolder folder_;
 };
 
 TEST(PartOf, IsAMatterOfTheNameAlone) {

@@ -1,5 +1,8 @@
 #include "cli/eval/holes.h"
 
+#include <array>
+#include <map>
+
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
