@@ -1,8 +1,10 @@
 #include "cli/calibrate.h"
 
 #include <CLI/CLI.hpp>
+#include <algorithm>
 #include <array>
 #include <cmath>
+#include <iterator>
 #include <optional>
 #include <random>
 
@@ -10,6 +12,7 @@
 
 #include "cli/calibrate_copies.h"
 #include "cli/count_bar.h"
+#include "cli/eval/documents.h"
 #include "cli/exit.h"
 #include "cli/format.h"
 #include "cli/load_model.h"
@@ -17,6 +20,8 @@
 #include "cli/source_text.h"
 #include "cli/standard_io.h"
 #include "cli/terminal.h"
+#include "engine/copy_source.h"
+#include "engine/infill.h"
 #include "engine/length.h"
 #include "support/file.h"
 #include "support/language.h"
@@ -28,24 +33,19 @@ constexpr std::array kLengths = {1, 2, 4, 6, 8, 12, 16, 24, 32, 48, 64};
 constexpr int kContext = 512;  // tokens of the canvas: measuring a whole file takes longer
 constexpr int kMaxTries = 50;  // places looked at for each sample
 
-struct Source {
-  std::string text;
-  std::string language;
-};
-
 // The rest of a line, which a hole takes the place of.
 struct Place {
-  const Source* source;
+  const SourceDocument* source;
   std::size_t begin;
   std::size_t end;
   int tokens;
 };
 
 // A place in the middle of a line that has a word or more after it.
-std::optional<Place> draw_place(const std::vector<Source>& sources,
+std::optional<Place> draw_place(const std::vector<SourceDocument>& sources,
                                 const engine::Tokenizer& tokenizer, std::mt19937& random) {
   for (int i = 0; i < kMaxTries; ++i) {
-    const Source& source = sources[random() % sources.size()];
+    const SourceDocument& source = sources[random() % sources.size()];
     if (source.text.size() < 2) continue;
     const std::size_t at = 1 + random() % (source.text.size() - 1);
     if (source.text[at - 1] == '\n' || (source.text[at] & 0xC0) == 0x80) continue;
@@ -58,7 +58,9 @@ std::optional<Place> draw_place(const std::vector<Source>& sources,
   return std::nullopt;
 }
 
-Result<std::vector<engine::LengthSample>> measure(const engine::Model& model, const Place& place) {
+// `mixing` is how copies are mixed in when such a hole is filled; null: they are not.
+Result<std::vector<engine::LengthSample>> measure(const engine::Model& model, const Place& place,
+                                                  const engine::CopyMixing* mixing) {
   const std::vector<engine::Hole> holes = {
       {.begin = place.begin, .end = place.end, .tokens = {}, .hint = {}}};
   const auto canvas = engine::build_canvas(model, {.text = place.source->text,
@@ -67,9 +69,13 @@ Result<std::vector<engine::LengthSample>> measure(const engine::Model& model, co
                                                    .language = place.source->language,
                                                    .line_comment = {},
                                                    .default_hole_tokens = kLengths.back(),
-                                                   .max_tokens = kContext});
+                                                   .max_tokens = kContext,
+                                                   .beyond_bytes = engine::kCopyBytes});
   if (!canvas) return canvas.error();
-  const std::vector<double> confidence = engine::length_confidence(model, *canvas, 0, kLengths);
+  std::optional<engine::CopySource> copies;
+  if (mixing != nullptr) copies.emplace(engine::copy_source_of(model, *mixing, *canvas));
+  const std::vector<double> confidence =
+      engine::length_confidence(model, *canvas, 0, kLengths, copies ? &*copies : nullptr);
   std::vector<engine::LengthSample> samples;
   samples.reserve(confidence.size());
   for (std::size_t i = 0; i < confidence.size(); ++i) {
@@ -79,40 +85,67 @@ Result<std::vector<engine::LengthSample>> measure(const engine::Model& model, co
   return samples;
 }
 
-Result<std::vector<Source>> read_sources(const std::vector<std::string>& files) {
-  std::vector<Source> sources;
-  for (const std::string& file : files) {
-    Result<std::string> text = read_source(file);
+// Files as they are; of a folder or a file of the corpus tool the part that is for calibration.
+Result<std::vector<SourceDocument>> read_sources(const std::vector<std::string>& paths) {
+  std::vector<SourceDocument> sources;
+  for (const std::string& path : paths) {
+    if (is_document_set(path)) {
+      Result<std::vector<SourceDocument>> documents = read_documents(path, Part::Calibration);
+      if (!documents) return documents.error();
+      std::move(documents->begin(), documents->end(), std::back_inserter(sources));
+      continue;
+    }
+    Result<std::string> text = read_source(path);
     if (!text) return text.error();
-    const Language* language = language_of_file(file, *text);
-    sources.push_back({.text = std::move(*text),
-                       .language = language == nullptr ? "" : std::string(language->model_name)});
+    const Language* language = language_of_file(path, *text);
+    sources.push_back({.name = path,
+                       .language = language == nullptr ? "" : std::string(language->model_name),
+                       .text = std::move(*text)});
   }
   return sources;
+}
+
+std::vector<Place> draw_places(const std::vector<SourceDocument>& sources,
+                               const engine::Tokenizer& tokenizer,
+                               const CalibrateOptions& options) {
+  std::mt19937 random(static_cast<unsigned>(options.common.seed));
+  std::vector<Place> places;
+  for (int i = 0; i < options.samples; ++i) {
+    const auto place = draw_place(sources, tokenizer, random);
+    if (!place) break;
+    places.push_back(*place);
+  }
+  return places;
 }
 
 struct Measurements {
   std::vector<engine::LengthSample> lengths;
   CopyMeasurements copies;
+  // Files may repeat nothing; the lengths are worth keeping all the same.
+  Result<engine::CopyMixing> mixing = engine::CopyMixing{};
 };
 
-Result<Measurements> measure_all(const engine::Model& model, const std::vector<Source>& sources,
+// Copies first: lengths are chosen with them.
+Result<Measurements> measure_all(const engine::Model& model, const std::vector<Place>& places,
                                  const CalibrateOptions& options, Terminal& terminal) {
   Measurements found;
   std::mt19937 random(static_cast<unsigned>(options.common.seed));
-  std::mt19937 random_masks(static_cast<unsigned>(options.common.seed));
-  CountBar bar(terminal, "measuring", options.samples);
-  for (int i = 0; i < options.samples; ++i) {
-    const auto place = draw_place(sources, *model.tokenizer(), random);
-    if (!place) break;
-    const auto measured = measure(model, *place);
+  int done = 0;
+  CountBar bar(terminal, "measuring", static_cast<int>(2 * places.size()));
+  for (const Place& place : places) {
+    const Result<void> copies =
+        measure_copies(model, place.source->text, place.source->language, place.begin, place.end,
+                       kContext, random, found.copies);
+    if (!copies) return copies.error();
+    bar.show(++done);
+  }
+  found.mixing = fit(found.copies);
+  if (found.mixing) found.mixing = model.copy_mixing_of(*found.mixing);
+  for (const Place& place : places) {
+    const auto measured = measure(model, place, found.mixing ? &*found.mixing : nullptr);
     if (!measured) return measured.error();
     found.lengths.insert(found.lengths.end(), measured->begin(), measured->end());
-    const Result<void> copies =
-        measure_copies(model, place->source->text, place->source->language, place->begin,
-                       place->end, kContext, random_masks, found.copies);
-    if (!copies) return copies.error();
-    bar.show(i + 1);
+    bar.show(++done);
   }
   return found;
 }
@@ -161,18 +194,18 @@ std::string as_text(const nlohmann::ordered_json& result) {
 }  // namespace
 
 int run_calibrate(const CalibrateOptions& options) {
-  const Result<std::vector<Source>> sources = read_sources(options.files);
+  const Result<std::vector<SourceDocument>> sources = read_sources(options.files);
   if (!sources) return report(sources.error());
   Terminal terminal(2);
   const Result<LoadedModel> model = load_model(options.common, true, &terminal);
   if (!model) return report(model.error());
-  const Result<Measurements> found = measure_all(model->model, *sources, options, terminal);
+  const Result<Measurements> found = measure_all(
+      model->model, draw_places(*sources, *model->model.tokenizer(), options), options, terminal);
   if (!found) return report(found.error());
   const Result<engine::LengthCalibration> calibration =
       engine::fit_calibration(found->lengths, static_cast<int>(kLengths.size()));
   if (!calibration) return report(calibration.error());
-  // Files may repeat nothing; the lengths are worth keeping all the same.
-  const Result<engine::CopyMixing> mixing = fit(found->copies);
+  const Result<engine::CopyMixing>& mixing = found->mixing;
 
   const std::filesystem::path lengths_path = model->place.folder / engine::kCalibrationFile;
   const std::filesystem::path copies_path = model->place.folder / engine::kCopyMixingFile;
@@ -198,7 +231,10 @@ CLI::App* add_calibrate(CLI::App& model, const std::shared_ptr<CalibrateOptions>
       "Measure on source files how sure the model is of holes of a wrong length, for "
       "fill --length probe, and how far copies of the file are to be trusted beside it, for "
       "--copy; the results are kept beside the model");
-  app->add_option("FILE", options->files, "Source files like those that will be filled")
+  app->add_option(
+         "FILE", options->files,
+         "Source files like those that will be filled; of a folder of them, or of a .jsonl "
+         "file of the corpus tool, the quarter of the files that eval holes leaves out")
       ->required();
   app->add_option("--samples", options->samples, "Holes to measure (default 100)")
       ->type_name("N")

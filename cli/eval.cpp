@@ -1,14 +1,18 @@
 // `lacuna eval`: how good a model's code is, on published benchmarks.
 #include <CLI/CLI.hpp>
+#include <array>
 #include <memory>
 #include <optional>
 #include <unistd.h>
+#include <utility>
+#include <vector>
 
 #include "cli/command.h"
 #include "cli/count_bar.h"
 #include "cli/eval/eval_report.h"
 #include "cli/eval/judge.h"
 #include "cli/eval/length.h"
+#include "cli/eval_holes.h"
 #include "cli/exit.h"
 #include "cli/interrupts.h"
 #include "cli/load_model.h"
@@ -20,10 +24,17 @@ namespace lacuna::cli {
 namespace {
 
 constexpr const char* kDescription =
-    "Measure the quality of a model: decode the tasks of a benchmark and run their tests.\n\n"
-    "TASK is infilling (HumanEval-Infilling), humaneval or mbpp; each FILE is the benchmark's "
-    ".jsonl or .jsonl.gz. Generated programs run shut in, without network, files or other "
-    "processes, and are killed after --timeout.";
+    "Measure the quality of a model: on the tasks of a benchmark, whose tests are run, or on holes in "
+    "source files.";
+
+constexpr const char* kShutIn =
+    "Each FILE is the benchmark's .jsonl or .jsonl.gz. Generated programs run shut in, without "
+    "network, files or other processes, and are killed after --timeout.";
+
+constexpr const char* kHolesExample =
+    "Examples:\n"
+    "  lacuna eval infilling HumanEval-SingleLineInfilling.jsonl.gz --limit 200\n"
+    "  lacuna eval holes CORPUS/held_out.jsonl";
 
 constexpr const char* kExamples =
     "A hole must get a length, and a benchmark's result depends on it: fixed:N gives every hole N "
@@ -156,7 +167,7 @@ Result<std::string> evaluate(EvalRun& run, std::size_t cases_in_files) {
 
 int run_eval(const EvalOptions& options) {
   if (const std::string problem = problem_of(options); !problem.empty()) {
-    return report_usage("eval", problem);
+    return report_usage("eval " + options.task, problem);
   }
   const EvalTask task = task_named(options.task);
   Result<std::vector<EvalCase>> cases = read_cases(task, options.files);
@@ -181,16 +192,11 @@ int run_eval(const EvalOptions& options) {
   return written ? kDone : report(written.error());
 }
 
-}  // namespace
-
-Command add_eval(CLI::App& root) {
-  CLI::App* app = root.add_subcommand("eval", "Measure the quality of a model");
-  app->description(kDescription);
+CLI::App* add_benchmark(CLI::App& eval, std::string_view task, const std::string& what,
+                        const std::shared_ptr<EvalOptions>& options) {
+  CLI::App* app = eval.add_subcommand(std::string(task), what + "\n\n" + kShutIn);
   app->footer(kExamples);
-  const auto options = std::make_shared<EvalOptions>();
-  app->add_option("TASK", options->task, "infilling, humaneval or mbpp")
-      ->required()
-      ->check(one_of({std::string(kInfilling), std::string(kHumanEval), std::string(kMbpp)}));
+  options->task = task;
   app->add_option("FILE", options->files, "Files of the benchmark, .jsonl or .jsonl.gz")
       ->required();
   app->add_option(
@@ -221,7 +227,37 @@ Command add_eval(CLI::App& root) {
   add_copy_option(*app, options->decode.copy);
   add_sampling_options(*app, options->decode.sampling, common,
                        {.steps = "one for each token", .alg = "entropy"});
-  return {app, [options] { return run_eval(*options); }};
+  return app;
+}
+
+}  // namespace
+
+Command add_eval(CLI::App& root) {
+  CLI::App* app = root.add_subcommand("eval", kDescription);
+  app->footer(kHolesExample);
+  app->require_subcommand(1);
+  struct Benchmark {
+    std::string_view task;
+    const char* what;
+  };
+  constexpr std::array kBenchmarks = {
+      Benchmark{kInfilling, "HumanEval-Infilling: the text between a prompt and a suffix."},
+      Benchmark{kHumanEval, "HumanEval: the body of a function after its head and docstring."},
+      Benchmark{kMbpp, "MBPP: a program after a docstring with the task and its tests."}};
+  std::vector<std::pair<CLI::App*, std::shared_ptr<EvalOptions>>> benchmarks;
+  for (const auto& [task, what] : kBenchmarks) {
+    const auto options = std::make_shared<EvalOptions>();
+    benchmarks.emplace_back(add_benchmark(*app, task, what, options), options);
+  }
+  const auto holes_options = std::make_shared<HolesOptions>();
+  const CLI::App* holes = add_eval_holes(*app, holes_options);
+  return {app, [benchmarks, holes, holes_options] {
+            if (holes->parsed()) return run_eval_holes(*holes_options);
+            for (const auto& [benchmark, options] : benchmarks) {
+              if (benchmark->parsed()) return run_eval(*options);
+            }
+            return kDone;
+          }};
 }
 
 }  // namespace lacuna::cli

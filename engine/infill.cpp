@@ -236,15 +236,9 @@ class CanvasRun {
   int masks_total_ = 0;
 };
 
-int canvas_limit(const Model& model, const InfillOptions& options) {
-  const int trained = std::min(model.config().max_positions, kTrainedContext);
-  return options.max_canvas == 0 ? trained
-                                 : std::min(options.max_canvas, model.config().max_positions);
-}
-
 // The canvas with holes of the lengths that the model finds likely.
-Result<Canvas> with_probed_lengths(const Model& model, const InfillRequest& request,
-                                   Canvas canvas) {
+Result<Canvas> with_probed_lengths(const Model& model, const InfillRequest& request, Canvas canvas,
+                                   const CopySource* copies) {
   if (!model.length_calibration()) return model.length_calibration().error();
   std::vector<std::uint8_t> fixed;
   fixed.reserve(canvas.holes.size());
@@ -255,13 +249,19 @@ Result<Canvas> with_probed_lengths(const Model& model, const InfillRequest& requ
   const int room = canvas_limit(model, options) - static_cast<int>(canvas.tokens.size()) +
                    options.max_hole_tokens;
   const std::vector<int> lengths = choose_lengths(
-      model, canvas, *model.length_calibration(),
+      model, canvas, *model.length_calibration(), copies,
       std::max(options.max_hole_tokens, options.default_hole_tokens),
       std::min(room, model.config().max_positions - static_cast<int>(canvas.tokens.size())), fixed);
   return with_lengths(canvas, lengths, model.mask_token());
 }
 
 }  // namespace
+
+int canvas_limit(const Model& model, const InfillOptions& options) {
+  const int trained = std::min(model.config().max_positions, kTrainedContext);
+  return options.max_canvas == 0 ? trained
+                                 : std::min(options.max_canvas, model.config().max_positions);
+}
 
 std::string_view name_of(LengthMode mode) {
   switch (mode) {
@@ -327,7 +327,7 @@ Result<std::optional<CopyMixing>> copy_mixing_for(const Model& model,
 
 CopySource copy_source_of(const Model& model, const CopyMixing& mixing, const Canvas& canvas) {
   return CopySource(mixing, canvas.beyond, model.text_tokens(), model.mask_token(),
-                    model.config().delete_token.value_or(-1));
+                    model.config().delete_token.value_or(-1), &model.blank_pairs());
 }
 
 Result<InfillResult> infill(const Model& model, const InfillRequest& request) {
@@ -358,18 +358,18 @@ Result<InfillResult> infill(const Model& model, const InfillRequest& request) {
     if (!canvas) return canvas.error();
     std::optional<CopySource> copies;
     if (*mixing) copies.emplace(copy_source_of(model, **mixing, *canvas));
+    const CopySource* copy_source = copies ? &*copies : nullptr;
     result.tokenize_seconds += seconds_since(start);
 
     const Clock::time_point denoise_start = Clock::now();
     if (request.options.length == LengthMode::Probe) {
-      canvas = with_probed_lengths(model, request, std::move(*canvas));
+      canvas = with_probed_lengths(model, request, std::move(*canvas), copy_source);
       if (!canvas) return canvas.error();
     }
     if (request.constraint != nullptr) {
       request.constraint->begin_canvas(static_cast<int>(filled.size()), filled);
     }
-    CanvasRun run(model, request, std::move(*canvas), copies ? &*copies : nullptr, result.canvases,
-                  result);
+    CanvasRun run(model, request, std::move(*canvas), copy_source, result.canvases, result);
     const Result<void> done = run.run();
     if (!done) return done.error();
     result.denoise_seconds += seconds_since(denoise_start);

@@ -125,6 +125,9 @@ struct InfillResult {
 // than the canvas or the model cannot do what the length or copy mode needs, Cancelled when stopped.
 Result<InfillResult> infill(const Model& model, const InfillRequest& request);
 
+// Tokens of a canvas: what `options` say, else what the model was trained for, at most 2,048.
+int canvas_limit(const Model& model, const InfillOptions& options);
+
 // What `options` mean with this model: the mixture, or none. InvalidInput for CopyMode::On without a
 // measured one.
 Result<std::optional<CopyMixing>> copy_mixing_for(const Model& model, const InfillOptions& options);

@@ -44,9 +44,11 @@ double mean_probability(std::span<const Candidate> candidates) {
 class Prober {
  public:
   // Trials of one call may have `trial_rows` rows in all, each at most `max_length` masks.
-  Prober(const Model& model, const Canvas& canvas, int max_length, int trial_rows)
+  Prober(const Model& model, const Canvas& canvas, const CopySource* copies, int max_length,
+         int trial_rows)
       : model_(model),
         canvas_(canvas),
+        copies_(copies),
         predictor_(model.transformer(), model.context(),
                    ForwardLimits{.canvas = static_cast<int>(canvas.tokens.size()) + max_length,
                                  .rows = static_cast<int>(canvas.tokens.size()) + trial_rows,
@@ -93,7 +95,8 @@ class Prober {
                            .masked = masked,
                            .draw = {},
                            .random = &random_,
-                           .step = 0};
+                           .step = 0,
+                           .copies = copies_};
     request.draw.allowed = model_.fill_tokens();
     // An empty place is no guess at what belongs there.
     request.draw.forbidden = model_.config().delete_token.value_or(-1);
@@ -102,6 +105,7 @@ class Prober {
 
   const Model& model_;
   const Canvas& canvas_;
+  const CopySource* copies_;
   const Random random_{0};
   TransformerPredictor predictor_;
 };
@@ -140,15 +144,15 @@ std::vector<int> lengths_between(std::span<const int> first, int best) {
 }  // namespace
 
 std::vector<double> length_confidence(const Model& model, const Canvas& canvas, int hole_idx,
-                                      std::span<const int> lengths) {
+                                      std::span<const int> lengths, const CopySource* copies) {
   const int rows = sum_of(lengths) + static_cast<int>(lengths.size());
-  Prober prober(model, canvas, *std::max_element(lengths.begin(), lengths.end()), rows);
+  Prober prober(model, canvas, copies, *std::max_element(lengths.begin(), lengths.end()), rows);
   return prober.confidence(hole_idx, lengths);
 }
 
 std::vector<int> choose_lengths(const Model& model, const Canvas& canvas,
-                                const LengthCalibration& calibration, int max_tokens, int room,
-                                std::span<const std::uint8_t> fixed) {
+                                const LengthCalibration& calibration, const CopySource* copies,
+                                int max_tokens, int room, std::span<const std::uint8_t> fixed) {
   std::vector<int> chosen;
   chosen.reserve(canvas.holes.size());
   for (const CanvasHole& hole : canvas.holes) chosen.push_back(hole.length);
@@ -156,7 +160,7 @@ std::vector<int> choose_lengths(const Model& model, const Canvas& canvas,
   const std::vector<int> all = first_lengths(max_tokens);
   // Each trial has the row before the hole, too; those between the first lengths are the more.
   const int first_rows = sum_of(all) + static_cast<int>(all.size());
-  Prober prober(model, canvas, max_tokens,
+  Prober prober(model, canvas, copies, max_tokens,
                 std::max(first_rows, kLengthsBetween * (max_tokens + 1)));
   for (std::size_t i = 0; i < canvas.holes.size(); ++i) {
     if (fixed[i] != 0) continue;

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "engine/canvas.h"
+#include "engine/copy_source.h"
 #include "engine/length_calibration.h"
 #include "engine/model.h"
 
@@ -15,16 +16,16 @@ namespace lacuna::engine {
 // Mean probability of the most probable token over the masks of hole `hole_idx` of the canvas, were
 // it `length` tokens long, for each of `lengths`: one pass over the canvas, and one over all
 // lengths together. What follows the hole is not computed again for each length, only turned to its
-// new place.
+// new place. `copies` are mixed in as they are when the hole denoises; null: none.
 std::vector<double> length_confidence(const Model& model, const Canvas& canvas, int hole_idx,
-                                      std::span<const int> lengths);
+                                      std::span<const int> lengths, const CopySource* copies);
 
 // A length for each hole of the canvas, at most `max_tokens`: the best of 1, 2, 4, 8, ... and then
 // of those between it and its neighbours. Holes in `fixed` (one byte for each) keep theirs.
-// `room` is how many tokens the canvas may grow by in all.
+// `copies` may be null. `room` is how many tokens the canvas may grow by in all.
 std::vector<int> choose_lengths(const Model& model, const Canvas& canvas,
-                                const LengthCalibration& calibration, int max_tokens, int room,
-                                std::span<const std::uint8_t> fixed);
+                                const LengthCalibration& calibration, const CopySource* copies,
+                                int max_tokens, int room, std::span<const std::uint8_t> fixed);
 
 // The canvas with other lengths of its holes, all masked.
 Canvas with_lengths(const Canvas& canvas, std::span<const int> lengths, std::int32_t mask_token);

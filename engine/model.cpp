@@ -66,6 +66,7 @@ void Model::allow_tokens() {
     if (tokenizer_->is_control(id)) continue;
     if (tokenizer_->decode({&id, 1}).find('\n') != std::string::npos) line_end_tokens_[id] = 1;
   }
+  if (tokenizer_) blank_pairs_ = blank_pairs_of(*tokenizer_, text_tokens());
 }
 
 CopyMixing Model::copy_mixing_of(CopyMixing mixing) const {

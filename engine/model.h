@@ -6,6 +6,7 @@
 #include <string>
 #include <vector>
 
+#include "engine/blank_pairs.h"
 #include "engine/checkpoint/checkpoint.h"
 #include "engine/copy_calibration.h"
 #include "engine/length_calibration.h"
@@ -54,6 +55,8 @@ class Model {
   CopyMixing copy_mixing_of(CopyMixing mixing) const;
   // One byte for each vocabulary row, 1 for tokens of text: fill_tokens() without the delete token.
   std::vector<std::uint8_t> text_tokens() const;
+  // Of text_tokens(); empty without a tokenizer.
+  const BlankPairs& blank_pairs() const { return blank_pairs_; }
 
  private:
   Model(Checkpoint checkpoint, Transformer transformer);
@@ -68,6 +71,7 @@ class Model {
   std::vector<std::uint8_t> fill_tokens_;
   std::vector<std::uint8_t> generate_tokens_;
   std::vector<std::uint8_t> line_end_tokens_;
+  BlankPairs blank_pairs_;
   Result<LengthCalibration> length_calibration_ = LengthCalibration{};
   Result<CopyMixing> copy_mixing_ = CopyMixing{};
 };

@@ -35,6 +35,7 @@ struct EvalCase {
   std::string reference;
   // Python that fails unless the program before it is right; empty where there is none.
   std::string tests;
+  std::string language = "python";  // as language_named() knows it
 };
 
 // One object of a file. InvalidInput names the field that is missing or of the wrong type.

@@ -1,28 +1,42 @@
 #include "cli/eval/decode.h"
 
+#include <algorithm>
 #include <chrono>
+#include <cmath>
 
 #include "cli/fill.h"
 #include "engine/generate.h"
 #include "engine/infill.h"
+#include "engine/likelihood.h"
 
 namespace lacuna::cli {
 namespace {
 
 using Clock = std::chrono::steady_clock;
 
-Result<void> infill_case(const engine::Model& model, const engine::InfillOptions& options,
-                         const EvalCase& it, std::stop_token stop, engine::TraceRecorder* recorder,
-                         Sample& sample) {
-  const std::string text = it.prompt + *it.suffix;
+// `text` is that of the case without its reference; it must outlive the request.
+Result<engine::InfillRequest> request_of(const EvalCase& it, std::string_view text,
+                                         const engine::InfillOptions& options) {
   engine::InfillRequest request;
   request.text = text;
   request.holes = {{.begin = it.prompt.size(), .end = it.prompt.size(), .tokens = {}, .hint = {}}};
   if (const auto ok = engine::check_and_sort(text, request.holes); !ok) return ok.error();
-  const Language* python = language_named("python");
-  request.language = python->model_name;
-  request.line_comment = python->line_comment;
+  const Language* language = language_named(it.language);
+  if (language != nullptr) {
+    request.language = language->model_name;
+    request.line_comment = language->line_comment;
+  }
   request.options = options;
+  return request;
+}
+
+Result<void> infill_case(const engine::Model& model, const engine::InfillOptions& options,
+                         const EvalCase& it, std::stop_token stop, engine::TraceRecorder* recorder,
+                         Sample& sample) {
+  const std::string text = it.prompt + *it.suffix;
+  Result<engine::InfillRequest> made = request_of(it, text, options);
+  if (!made) return made.error();
+  engine::InfillRequest& request = *made;
   request.stop = std::move(stop);
   if (recorder != nullptr) {
     request.on_denoise = [&](std::span<const engine::CanvasHole> holes,
@@ -63,11 +77,8 @@ Result<void> continue_case(const engine::Model& model, const engine::InfillOptio
   return {};
 }
 
-}  // namespace
-
-Result<Sample> decode(const engine::Model& model, const DecodeOptions& options, EvalTask task,
-                      const EvalCase& it, int length, engine::LengthMode mode, std::uint64_t seed,
-                      std::stop_token stop, engine::TraceRecorder* recorder) {
+engine::InfillOptions infill_options_of(const DecodeOptions& options, int length,
+                                        engine::LengthMode mode, std::uint64_t seed) {
   FillOptions fill;
   fill.common = options.common;
   fill.common.seed = seed;
@@ -75,7 +86,15 @@ Result<Sample> decode(const engine::Model& model, const DecodeOptions& options, 
   fill.tokens = length;
   fill.length = engine::name_of(mode);
   fill.copy = options.copy;
-  const engine::InfillOptions infill = infill_options(fill);
+  return infill_options(fill);
+}
+
+}  // namespace
+
+Result<Sample> decode(const engine::Model& model, const DecodeOptions& options, EvalTask task,
+                      const EvalCase& it, int length, engine::LengthMode mode, std::uint64_t seed,
+                      std::stop_token stop, engine::TraceRecorder* recorder) {
+  const engine::InfillOptions infill = infill_options_of(options, length, mode, seed);
   Sample sample;
   sample.canvas_tokens = length;
   const Clock::time_point begin = Clock::now();
@@ -91,6 +110,21 @@ Result<Sample> decode(const engine::Model& model, const DecodeOptions& options, 
   sample.length_error = sample.tokens - static_cast<int>(tokenizer.encode(it.reference).size());
   sample.exact = sample.error.empty() && sample.completion == it.reference;
   return sample;
+}
+
+Result<AnswerBits> bits_of_reference(const engine::Model& model, const DecodeOptions& options,
+                                     const EvalCase& it) {
+  // A probability below this is as good as none.
+  constexpr double kLeast = 1e-12;
+  const std::string text = it.prompt + *it.suffix;
+  const Result<engine::InfillRequest> request =
+      request_of(it, text, infill_options_of(options, 1, engine::LengthMode::Fixed, 0));
+  if (!request) return request.error();
+  const auto probabilities = engine::answer_probabilities(model, *request, it.reference);
+  if (!probabilities) return probabilities.error();
+  AnswerBits found = {.bits = 0, .tokens = static_cast<int>(probabilities->size())};
+  for (const float p : *probabilities) found.bits -= std::log2(std::max<double>(p, kLeast));
+  return found;
 }
 
 }  // namespace lacuna::cli

@@ -41,4 +41,13 @@ Result<Sample> decode(const engine::Model& model, const DecodeOptions& options, 
                       const EvalCase& it, int length, engine::LengthMode mode, std::uint64_t seed,
                       std::stop_token stop, engine::TraceRecorder* recorder);
 
+// Bits that the reference of a case with a suffix costs while all of it is masked, and how many
+// tokens it has. InvalidInput when it does not fit.
+struct AnswerBits {
+  double bits;
+  int tokens;
+};
+Result<AnswerBits> bits_of_reference(const engine::Model& model, const DecodeOptions& options,
+                                     const EvalCase& it);
+
 }  // namespace lacuna::cli

@@ -48,10 +48,14 @@ Result<std::string> read_whole(const std::string& path, std::uint64_t max_bytes)
 
 }  // namespace
 
-Result<std::vector<JsonLine>> read_json_lines(const std::string& path, std::uint64_t max_bytes) {
+namespace {
+
+Result<void> for_each_numbered_line(
+    const std::string& path, std::uint64_t max_bytes,
+    const std::function<Result<void>(int number, nlohmann::json&&)>& use) {
   const Result<std::string> content = read_whole(path, max_bytes);
   if (!content) return content.error();
-  std::vector<JsonLine> lines;
+  bool any = false;
   int number = 0;
   for (std::size_t begin = 0; begin < content->size();) {
     const std::size_t end = std::min(content->find('\n', begin), content->size());
@@ -59,14 +63,37 @@ Result<std::vector<JsonLine>> read_json_lines(const std::string& path, std::uint
     begin = end + 1;
     ++number;
     if (text.find_first_not_of(" \t\r") == std::string_view::npos) continue;
-    nlohmann::json object = nlohmann::json::parse(text, nullptr, false);
-    if (!object.is_object()) {
-      return fail(ErrorCode::InvalidInput,
-                  path + ":" + std::to_string(number) + ": the line is not a JSON object");
+    any = true;
+    if (const Result<void> used = use(number, nlohmann::json::parse(text, nullptr, false)); !used) {
+      return fail(used.error().code,
+                  path + ":" + std::to_string(number) + ": " + used.error().message);
     }
-    lines.push_back({number, std::move(object)});
   }
-  if (lines.empty()) return fail(ErrorCode::InvalidInput, path + " has no line");
+  if (!any) return fail(ErrorCode::InvalidInput, path + " has no line");
+  return {};
+}
+
+}  // namespace
+
+Result<void> for_each_json_line(const std::string& path, std::uint64_t max_bytes,
+                                const std::function<Result<void>(nlohmann::json&&)>& use) {
+  return for_each_numbered_line(path, max_bytes, [&](int, nlohmann::json&& value) -> Result<void> {
+    if (value.is_discarded()) return fail(ErrorCode::InvalidInput, "the line is not JSON");
+    return use(std::move(value));
+  });
+}
+
+Result<std::vector<JsonLine>> read_json_lines(const std::string& path, std::uint64_t max_bytes) {
+  std::vector<JsonLine> lines;
+  const Result<void> read = for_each_numbered_line(
+      path, max_bytes, [&](int number, nlohmann::json&& value) -> Result<void> {
+        if (!value.is_object()) {
+          return fail(ErrorCode::InvalidInput, "the line is not a JSON object");
+        }
+        lines.push_back({number, std::move(value)});
+        return {};
+      });
+  if (!read) return read.error();
   return lines;
 }
 

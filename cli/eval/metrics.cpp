@@ -38,6 +38,16 @@ double pass_at_k(int n, int c, int k) {
   return n - c < k ? 1 : 1 - all_wrong;
 }
 
+Interval wilson_interval(int right, int n) {
+  constexpr double z = 1.959963984540054;
+  const double share = static_cast<double>(right) / n;
+  const double middle = share + z * z / (2 * n);
+  const double half = z * std::sqrt(share * (1 - share) / n + z * z / (4.0 * n * n));
+  const double scale = 1 + z * z / n;
+  return {.low = right == 0 ? 0 : (middle - half) / scale,
+          .high = right == n ? 1 : (middle + half) / scale};
+}
+
 double percentile(std::vector<double> values, double share) {
   const auto rank = static_cast<std::size_t>(std::ceil(share * static_cast<double>(values.size())));
   const std::size_t index = std::clamp<std::size_t>(rank, 1, values.size()) - 1;

@@ -19,6 +19,14 @@ struct CaseResult {
 // are (Codex, arXiv 2107.03374). 1 <= k <= n.
 double pass_at_k(int n, int c, int k);
 
+// The interval that holds the true share with 95 % confidence, after `right` of `n` independent
+// tries were right (Wilson, 1927). n >= 1.
+struct Interval {
+  double low;
+  double high;
+};
+Interval wilson_interval(int right, int n);
+
 // The smallest value that at least `share` of all are not above (nearest rank). At least one value.
 double percentile(std::vector<double> values, double share);
 

@@ -1,4 +1,5 @@
 // Copies of the file: where they are found, how they are mixed in, how far they are trusted.
+#include <algorithm>
 #include <cmath>
 #include <limits>
 #include <random>
@@ -6,9 +7,11 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include "engine/canvas.h"
 #include "engine/copy_calibration.h"
 #include "engine/copy_source.h"
 #include "engine/infill.h"
+#include "engine/length.h"
 #include "engine/sampler/candidate.h"
 #include "tests/helpers/small_model.h"
 
@@ -25,6 +28,28 @@ CopySource source_of(std::vector<std::int32_t> beyond = {}) {
   std::vector<std::uint8_t> text(kVocabulary, 1);
   text[kMask] = text[kDelete] = 0;
   return CopySource({}, std::move(beyond), text, kMask, kDelete);
+}
+
+// Of this vocabulary 20 is " name", 21 "name", 22 " " and 23 two blanks, which a word behind them
+// shortens.
+BlankPairs some_blanks() {
+  BlankPairs pairs;
+  pairs.without.assign(kVocabulary, BlankPairs::kNone);
+  pairs.with.assign(kVocabulary, BlankPairs::kNone);
+  pairs.joins.assign(kVocabulary, 0);
+  pairs.without[20] = 21;
+  pairs.with[21] = 20;
+  pairs.without[22] = BlankPairs::kNothing;
+  pairs.without[23] = 22;
+  pairs.with[22] = 23;
+  pairs.joins[22] = pairs.joins[23] = 1;
+  return pairs;
+}
+
+CopySource source_with_blanks(const BlankPairs& pairs, std::vector<std::int32_t> beyond = {}) {
+  std::vector<std::uint8_t> text(kVocabulary, 1);
+  text[kMask] = text[kDelete] = 0;
+  return CopySource({}, std::move(beyond), text, kMask, kDelete, &pairs);
 }
 
 CopyEvidence found(const CopySource& source, const std::vector<std::int32_t>& canvas,
@@ -70,6 +95,81 @@ TEST(CopySourceTest, LooksThroughTheFileBeyondTheCanvasButNotAcrossItsBreaks) {
 
 TEST(CopySourceTest, OneTokenInCommonIsNotEnough) {
   EXPECT_TRUE(found(source_of(), {1, 2, 3, 9, 2, kMask, 7}, 5).empty());
+}
+
+TEST(CopySourceTest, BehindABlankAWordIsFoundWhoseTokenHasTheBlankInIt) {
+  const BlankPairs pairs = some_blanks();
+  const std::vector<std::int32_t> canvas = {1, 2, 20, 4, 9, 1, 2, 22, kMask, 4};
+  const auto evidence = found(source_with_blanks(pairs), canvas, 8);
+  ASSERT_EQ(evidence.n_tokens, 1);
+  EXPECT_EQ(evidence.tokens[0].token, 21);
+  EXPECT_EQ(evidence.left, 2) << "the blank is in the word, so it is not counted";
+  EXPECT_EQ(evidence.right, 1);
+  EXPECT_EQ(
+      found(source_with_blanks(pairs, {1, 2, 20, 4}), {1, 2, 22, kMask, 4}, 3).heaviest().token, 21)
+      << "in the file beyond the canvas too";
+  EXPECT_TRUE(found(source_of(), {1, 2, 20, 9, 1, 2, 22, kMask, 5}, 7).empty())
+      << "as it is where nothing is known of blanks";
+}
+
+TEST(CopySourceTest, BehindABlankLaterTokensOfAHoleAreFoundAtTheirDistance) {
+  const BlankPairs pairs = some_blanks();
+  const std::vector<std::int32_t> canvas = {1, 2, 20, 5, 4, 9, 1, 2, 22, kMask, kMask, 8};
+  EXPECT_EQ(found(source_with_blanks(pairs), canvas, 9).heaviest().token, 21);
+  EXPECT_EQ(found(source_with_blanks(pairs), canvas, 10).heaviest().token, 5);
+}
+
+TEST(CopySourceTest, ABlankAndTheFirstTokenOfAHoleAreComparedAsOne) {
+  const BlankPairs pairs = some_blanks();
+  const std::vector<std::int32_t> canvas = {1, 2, 20, 5, 4, 9, 1, 2, 22, 21, kMask, 8};
+  const auto evidence = found(source_with_blanks(pairs), canvas, 10);
+  EXPECT_EQ(evidence.heaviest().token, 5);
+  EXPECT_EQ(evidence.left, 3);
+}
+
+TEST(CopySourceTest, OfSeveralBlanksOnlyTheLastBelongsToTheWord) {
+  const BlankPairs pairs = some_blanks();
+  const std::vector<std::int32_t> canvas = {1, 22, 20, 4, 9, 1, 23, kMask, 4};
+  const auto evidence = found(source_with_blanks(pairs), canvas, 7);
+  ASSERT_EQ(evidence.n_tokens, 1);
+  EXPECT_EQ(evidence.tokens[0].token, 21);
+  EXPECT_EQ(evidence.left, 2);
+}
+
+TEST(CopySourceTest, NoSecondBlankIsCopiedBehindABlank) {
+  const BlankPairs pairs = some_blanks();
+  const auto evidence = found(source_with_blanks(pairs), {8, 20, 4, 6, 9, 3, 22, kMask, 4, 6}, 7);
+  ASSERT_EQ(evidence.n_tokens, 1);
+  EXPECT_EQ(evidence.tokens[0].token, 21);
+}
+
+TEST(CopySourceTest, ABlankThatStandsAloneElsewhereTooIsATokenLikeOthers) {
+  const BlankPairs pairs = some_blanks();
+  const auto evidence = found(source_with_blanks(pairs), {1, 22, 30, 4, 9, 1, 22, kMask, 4}, 7);
+  ASSERT_EQ(evidence.n_tokens, 1);
+  EXPECT_EQ(evidence.tokens[0].token, 30);
+  EXPECT_EQ(evidence.left, 2);
+}
+
+TEST(BlankPairsTest, AreThoseOfTheTokenizer) {
+  const SmallModel small;
+  const Tokenizer& tokenizer = *small.model.tokenizer();
+  const BlankPairs& pairs = small.model.blank_pairs();
+  const std::int32_t blank = tokenizer.encode("1 1")[1];
+  EXPECT_EQ(tokenizer.decode({&blank, 1}), " ");
+  EXPECT_TRUE(pairs.is_joined(blank));
+  EXPECT_EQ(pairs.without_blank(blank), BlankPairs::kNothing);
+  const std::vector<std::int32_t> words = tokenizer.encode("a return");
+  ASSERT_EQ(words.size(), 2U);
+  const std::int32_t bare = pairs.without_blank(words[1]);
+  ASSERT_GE(bare, 0);
+  EXPECT_EQ(tokenizer.decode({&bare, 1}), "return");
+  EXPECT_EQ(pairs.with_blank(bare), words[1]);
+  const std::vector<std::int32_t> line = tokenizer.encode("\n    return");
+  EXPECT_EQ(tokenizer.decode({&line[1], 1}), "    ");
+  EXPECT_FALSE(pairs.is_joined(line[1])) << "indentation is a piece of its own";
+  EXPECT_EQ(pairs.without_blank(small.model.mask_token()), BlankPairs::kNone);
+  EXPECT_EQ(pairs.without_blank(-7), BlankPairs::kNone);
 }
 
 TEST(CopySourceTest, AgreesWithASearchOfEveryPlace) {
@@ -214,15 +314,20 @@ constexpr std::string_view kRepeated =
     "gamma_window = compute_margin(gamma)\n"
     "delta_window =⟦?⟧(delta)\n";
 
-std::string filled(const Model& model, CopyMode copy, int verify = 0, bool exact = false) {
+InfillRequest request_for(std::string_view text, CopyMode copy) {
   InfillRequest request;
-  request.text = kRepeated;
-  request.holes = *find_markers(kRepeated, 64);
+  request.text = text;
+  request.holes = *find_markers(text, 64);
   request.language = "python";
   request.line_comment = "#";
+  request.options.copy = copy;
+  return request;
+}
+
+std::string filled(const Model& model, CopyMode copy, int verify = 0, bool exact = false) {
+  InfillRequest request = request_for(kRepeated, copy);
   request.options.default_hole_tokens =
       static_cast<int>(model.tokenizer()->encode(" compute_margin").size());
-  request.options.copy = copy;
   request.options.exact = exact;
   request.options.sampling.verify = verify;
   const auto result = infill(model, request);
@@ -235,6 +340,44 @@ TEST(CopyInfillTest, ARepeatedPatternIsCopied) {
   EXPECT_EQ(filled(small.model, CopyMode::Only), " compute_margin");
   EXPECT_EQ(filled(small.model, CopyMode::Auto), " compute_margin");
   EXPECT_NE(filled(small.model, CopyMode::Off), " compute_margin") << "the model alone would do";
+}
+
+TEST(CopyInfillTest, AHoleBehindABlankIsCopiedToo) {
+  const SmallModel small;
+  std::string text(kRepeated);
+  text.replace(text.find("=⟦"), 1, "= ");
+  for (const CopyMode mode : {CopyMode::Only, CopyMode::Auto}) {
+    InfillRequest request = request_for(text, mode);
+    request.options.default_hole_tokens =
+        static_cast<int>(small.model.tokenizer()->encode("compute_margin").size());
+    const auto result = infill(small.model, request);
+    ASSERT_TRUE(result.has_value()) << result.error().message;
+    EXPECT_EQ(result->fills[0].text, "compute_margin");
+  }
+}
+
+TEST(CopyInfillTest, ProbingIsSurestAtTheLengthOfACopy) {
+  const SmallModel small;
+  const InfillRequest request = request_for(kRepeated, CopyMode::Auto);
+  const auto canvas = build_canvas(small.model, {.text = request.text,
+                                                 .holes = request.holes,
+                                                 .filled = {},
+                                                 .language = request.language,
+                                                 .line_comment = request.line_comment,
+                                                 .default_hole_tokens = 16,
+                                                 .max_tokens = 256});
+  ASSERT_TRUE(canvas.has_value()) << canvas.error().message;
+  const auto answer = static_cast<int>(small.model.tokenizer()->encode(" compute_margin").size());
+  const CopyMixing mixing = *small.model.copy_mixing();
+  const CopySource source = copy_source_of(small.model, mixing, *canvas);
+  const std::vector<int> lengths = {answer - 2, answer, answer + 2, answer + 4, 16};
+  const auto alone = length_confidence(small.model, *canvas, 0, lengths, nullptr);
+  const auto mixed = length_confidence(small.model, *canvas, 0, lengths, &source);
+  const auto surest = [&](const std::vector<double>& confidence) {
+    return lengths[std::max_element(confidence.begin(), confidence.end()) - confidence.begin()];
+  };
+  EXPECT_EQ(surest(mixed), answer);
+  EXPECT_GT(mixed[1], 1.5 * alone[1]) << alone[1];
 }
 
 TEST(CopyInfillTest, NothingIsCopiedWhereTheDecodingIsToBeExact) {

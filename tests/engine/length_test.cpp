@@ -131,9 +131,9 @@ TEST(LengthTest, ConfidenceAtTheCanvasLengthIsThatOfAPlainPass) {
   const SmallModel small;
   const Canvas canvas = canvas_of(small.model);
   const std::vector<double> alone =
-      length_confidence(small.model, canvas, 0, std::vector<int>{canvas.holes[0].length});
-  const std::vector<double> among =
-      length_confidence(small.model, canvas, 0, std::vector<int>{2, canvas.holes[0].length, 30});
+      length_confidence(small.model, canvas, 0, std::vector<int>{canvas.holes[0].length}, nullptr);
+  const std::vector<double> among = length_confidence(
+      small.model, canvas, 0, std::vector<int>{2, canvas.holes[0].length, 30}, nullptr);
   EXPECT_EQ(alone[0], among[1]) << "lengths do not disturb each other";
   EXPECT_GT(alone[0], 0);
   EXPECT_LE(alone[0], 1);
@@ -147,13 +147,13 @@ TEST(LengthTest, ChosenLengthsKeepToTheirBounds) {
   const LengthCalibration longest{.a = 0, .b = 1, .c = 100, .d = 0.5, .e = 1e-6};
   for (const int room : {0, 5, 100}) {
     const std::vector<int> lengths =
-        choose_lengths(small.model, canvas, longest, 40, room, first_is_fixed);
+        choose_lengths(small.model, canvas, longest, nullptr, 40, room, first_is_fixed);
     EXPECT_THAT(lengths, ElementsAre(8, std::min(40, 8 + room)));
   }
   const LengthCalibration shortest{.log_mean = 0, .log_deviation = 0.1, .prior_weight = 50};
-  EXPECT_THAT(
-      choose_lengths(small.model, canvas, shortest, 40, 10, std::vector<std::uint8_t>{0, 0}),
-      ElementsAre(1, 1));
+  EXPECT_THAT(choose_lengths(small.model, canvas, shortest, nullptr, 40, 10,
+                             std::vector<std::uint8_t>{0, 0}),
+              ElementsAre(1, 1));
 }
 
 }  // namespace

@@ -68,5 +68,19 @@ TEST(Summary, CountsWhatDidNotFitAsWrong) {
   EXPECT_EQ(summary.tokens_per_forward, 0);
 }
 
+TEST(WilsonInterval, IsThatOfTheFormula) {
+  // 10 of 100: 0.0552 to 0.1744.
+  const Interval interval = wilson_interval(10, 100);
+  EXPECT_NEAR(interval.low, 0.0552, 1e-4);
+  EXPECT_NEAR(interval.high, 0.1744, 1e-4);
+}
+
+TEST(WilsonInterval, StaysWithinAShareAndNeverHasNoWidth) {
+  EXPECT_EQ(wilson_interval(0, 7).low, 0);
+  EXPECT_GT(wilson_interval(0, 7).high, 0.2);
+  EXPECT_EQ(wilson_interval(7, 7).high, 1);
+  EXPECT_LT(wilson_interval(7, 7).low, 0.8);
+}
+
 }  // namespace
 }  // namespace lacuna::cli
