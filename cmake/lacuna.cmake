@@ -13,7 +13,8 @@ endfunction()
 # lacuna_test(NAME SOURCES ... DEPS ... [LABELS ...])
 # One gtest program. Tests find their data through LACUNA_TEST_DATA (tests/data) and
 # LACUNA_SOURCE_DIR. Labels: gpu (needs a device) and slow are left out of the everyday preset;
-# no_tsan marks what takes minutes under the thread sanitizer and has no threads of its own.
+# threads marks what runs under the thread sanitizer: the target threaded_tests builds it.
+add_custom_target(threaded_tests)
 function(lacuna_test name)
   cmake_parse_arguments(ARG "" "" "SOURCES;DEPS;LABELS" ${ARGN})
   add_executable(${name} ${ARG_SOURCES})
@@ -22,4 +23,7 @@ function(lacuna_test name)
     LACUNA_TEST_DATA="${PROJECT_SOURCE_DIR}/tests/data"
     LACUNA_SOURCE_DIR="${PROJECT_SOURCE_DIR}")
   gtest_discover_tests(${name} PROPERTIES LABELS "${ARG_LABELS}" DISCOVERY_TIMEOUT 60)
+  if("threads" IN_LIST ARG_LABELS)
+    add_dependencies(threaded_tests ${name})
+  endif()
 endfunction()

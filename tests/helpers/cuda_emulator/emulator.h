@@ -1,0 +1,60 @@
+// Runs CUDA kernels on the CPU, so that their indices, shapes and synchronisation are tested on a
+// machine without a GPU. The sources of kernels/cuda are compiled as C++ with this folder before
+// the toolkit's in the include path; only what they use is here.
+//
+// A block's threads are fibers of one OS thread, switched at __syncthreads() and in collectives of
+// a warp only, in an order that changes from round to round: a missing barrier shows as a wrong
+// result. Blocks run one after the other, so `__shared__` may be `static`. It says nothing about
+// speed, nor about accesses that race without a barrier being missing.
+#pragma once
+
+#include <cstddef>
+#include <cstring>
+#include <functional>
+
+struct uint3 {
+  unsigned x, y, z;
+};
+
+struct dim3 {
+  unsigned x, y, z;
+  dim3(unsigned x_ = 1, unsigned y_ = 1, unsigned z_ = 1) : x(x_), y(y_), z(z_) {}  // NOLINT
+};
+
+namespace cuda_emulator {
+
+// Of the fiber that runs.
+struct Here {
+  uint3 thread;
+  uint3 block;
+  dim3 block_size;
+  dim3 grid;
+};
+
+Here& here();
+
+// Calls kernel() once for each thread of the grid. `shared_bytes` of dynamic shared memory hold
+// NaN at the begin of each block. Aborts with a message when threads wait for each other forever,
+// as when some leave before a barrier that others reach.
+void run(dim3 grid, dim3 block, std::size_t shared_bytes, const std::function<void()>& kernel);
+
+void* dynamic_shared();
+void block_barrier();
+void warp_barrier();  // all lanes of the warp
+
+// 64 bytes that every lane of the warp can read.
+std::byte* lane_slot(int lane);
+int lane();
+
+template <class T>
+T read_lane(T value, int source) {
+  static_assert(sizeof(T) <= 64);
+  std::memcpy(lane_slot(lane()), &value, sizeof value);
+  warp_barrier();
+  T result;
+  std::memcpy(&result, lane_slot(source), sizeof result);
+  warp_barrier();
+  return result;
+}
+
+}  // namespace cuda_emulator
