@@ -2,7 +2,7 @@
 
     python3 -m training.pretrain CORPUS RUN --minutes 60
     python3 -m training.pretrain CORPUS RUN --stage pretrain-38m --device cuda --loaders 12 --until 17:30
-    torchrun --nproc-per-node 8 -m training.pretrain CORPUS RUN --stage adapt --start MODEL --device cuda
+    torchrun --nproc_per_node 8 -m training.pretrain CORPUS RUN --stage adapt --start MODEL --device cuda
 
 What is learnt, and how, is said by a stage (settings.py). The learning rate warms up, stays constant,
 and falls linearly to almost 0 over the last part of the run, all by the clock: however slow the machine

@@ -43,6 +43,7 @@ async function test(name, body) {
 
 await test('a file of a language that is off starts no server', async () => {
   await editor.openFile('notes.md');
+  await until(async () => (await editor.statusBar()).includes('lacuna'), 'the extension in the status bar');
   await editor.keys('Control+End');
   await editor.type('x = ');
   await editor.page.waitForTimeout(1000);
