@@ -39,6 +39,8 @@ struct Replay::State {
   std::set<std::string> progress;  // tokens of work-done progress that has begun, as JSON
   std::string replay_id;           // of the initialize that was sent last
   int restarts = 0;
+  // Since the last restart. A daemon that was connected to while it died has worked on nothing.
+  bool heard = false;
   std::optional<std::int64_t> process_id;
   std::string version;
   bool shut_down = false;
@@ -105,6 +107,7 @@ void Replay::from_client(std::string_view body) {
 bool Replay::from_daemon(std::string_view body) {
   lsp::BadMessage bad{};
   const std::optional<Message> message = lsp::parse_message(body, bad);
+  state_->heard = true;
   if (!message) return true;
   if (message->kind == Message::Kind::Response) {
     const std::string id = message->id.dump();
@@ -136,6 +139,8 @@ bool Replay::from_daemon(std::string_view body) {
 Replay::Restart Replay::restart() {
   State& state = *state_;
   Restart restart;
+  const int death = state.heard ? 1 : 0;
+  state.heard = false;
   for (const std::string& token : state.progress) {
     restart.to_client.push_back(lsp::notification(
         "$/progress", {{"token", Json::parse(token)}, {"value", {{"kind", "end"}}}}));
@@ -172,7 +177,8 @@ Replay::Restart Replay::restart() {
       ++it;
       continue;
     }
-    if (++request.deaths < 2) {
+    request.deaths += death;
+    if (request.deaths < 2) {
       restart.to_daemon.push_back(lsp::request(request.id, request.method, request.params));
       ++it;
       continue;

@@ -52,14 +52,20 @@ class Client:
 
     def _read(self):
         frames = Frames()
-        while data := os.read(self.process.stdout.fileno(), 1 << 16):
-            for message in frames.feed(data):
-                self.messages.put(message)
+        try:
+            while data := os.read(self.process.stdout.fileno(), 1 << 16):
+                for message in frames.feed(data):
+                    self.messages.put(message)
+        except (OSError, ValueError):
+            pass  # closed by the test
         self.messages.put(None)
 
     def _read_errors(self):
-        for line in self.process.stderr:
-            self.errors.append(line.decode(errors="replace"))
+        try:
+            for line in self.process.stderr:
+                self.errors.append(line.decode(errors="replace"))
+        except (OSError, ValueError):
+            pass  # closed by the test
 
     def send_bytes(self, data):
         self.process.stdin.write(data)

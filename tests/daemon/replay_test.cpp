@@ -72,12 +72,18 @@ TEST_F(ReplayTest, ARequestThatWaitsIsSentAgainOnce) {
   EXPECT_EQ(methods(first.to_daemon),
             (std::vector<std::string>{"initialize", "initialized", "textDocument/inlineCompletion",
                                       "lacuna/fill"}));
+  replay_.from_daemon(lsp::notification("window/logMessage", Json::object()));
   const auto second = replay_.restart();
   EXPECT_EQ(methods(second.to_daemon), (std::vector<std::string>{"initialize", "initialized"}));
   const std::vector<Json> answers = parsed(second.to_client);
   ASSERT_EQ(answers.size(), 2U);
   EXPECT_TRUE(answers[0].contains("result") && answers[0]["result"].is_null());
   EXPECT_EQ(answers[1]["error"]["code"], -32803);
+}
+
+TEST_F(ReplayTest, ADaemonThatSaidNothingDiedOfNoRequest) {
+  replay_.from_client(lsp::request(7, "lacuna/fill", Json::object()));
+  for (int i = 0; i < 3; ++i) EXPECT_TRUE(replay_.restart().to_client.empty());
 }
 
 TEST_F(ReplayTest, ProgressThatTheDeadDaemonBeganEnds) {
