@@ -6,6 +6,7 @@
 #include "cli/daemon_process.h"
 #include "cli/exit.h"
 #include "cli/standard_io.h"
+#include "daemon/http/companion.h"
 
 namespace lacuna::cli {
 namespace {
@@ -22,6 +23,22 @@ struct ServeOptions {
   bool print_settings = false;
 };
 
+// HTTP where the settings ask for it. A daemon that an editor started does without when the address
+// is taken; one that was told to serve HTTP does not start.
+void serve_http(daemon::ServerOptions& server, bool must) {
+  if (server.settings.values.http_address.empty()) return;
+  server.companion = [settings = server.settings.values, log = server.log, must](
+                         boost::asio::io_context& loop,
+                         daemon::FillService& fills) -> Result<std::unique_ptr<daemon::Companion>> {
+    auto started = daemon::http::start_http(loop, fills, settings, [log](const std::string& line) {
+      log(daemon::LogLevel::Info, line);
+    });
+    if (started || must) return started;
+    log(daemon::LogLevel::Error, "no HTTP: " + started.error().message);
+    return std::unique_ptr<daemon::Companion>();
+  };
+}
+
 int run_serve(const ServeOptions& options) {
   if (options.print_schema || options.print_settings) {
     const Result<void> written = write_output(options.print_schema ? daemon::settings_schema()
@@ -32,6 +49,7 @@ int run_serve(const ServeOptions& options) {
   if (!server) return report(server.error());
   const Result<std::filesystem::path> socket = socket_of(options.daemon);
   if (!socket) return report(socket.error());
+  serve_http(*server, !options.daemon.http.empty());
   const Result<void> served = daemon::serve_socket(*socket, std::move(*server));
   return served ? kDone : report(served.error());
 }
