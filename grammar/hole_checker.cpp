@@ -1,0 +1,73 @@
+#include "grammar/hole_checker.h"
+
+#include <string>
+#include <utility>
+
+#include "grammar/checker/chart.h"
+
+namespace lacuna::grammar {
+namespace {
+
+// Holes that touch, or that only space lies between, are one: it may become the space too.
+PartialText join(std::span<const Piece> pieces) {
+  PartialText text;
+  std::size_t solid = 0;  // length up to the last byte that is not space
+  for (const Piece& piece : pieces) {
+    if (!piece.hole) {
+      for (const char c : piece.text) {
+        text.push_back(static_cast<std::uint8_t>(c));
+        if (c != ' ' && c != '\t' && c != '\n' && c != '\r') solid = text.size();
+      }
+    } else if (solid > 0 && text[solid - 1] == kHole) {
+      text.resize(solid);
+    } else {
+      text.push_back(kHole);
+      solid = text.size();
+    }
+  }
+  return text;
+}
+
+}  // namespace
+
+struct HoleChecker::State {
+  State(const GrammarTables& tables, const Options& wanted)
+      : options(wanted),
+        facts(tables),
+        sets(facts),
+        automaton(tables),
+        lexer(tables, automaton, wanted.mode == HoleMode::open),
+        chart(facts, sets, lexer) {}
+
+  Options options;
+  GrammarFacts facts;
+  ItemSets sets;
+  TokenAutomaton automaton;
+  Lexer lexer;
+  Chart chart;
+};
+
+HoleChecker::HoleChecker(std::unique_ptr<State> state) : state_(std::move(state)) {}
+HoleChecker::~HoleChecker() = default;
+
+std::unique_ptr<HoleChecker> HoleChecker::make(std::string_view language, Options options) {
+  const GrammarTables* tables = find_tables(std::string(language).c_str());
+  if (tables == nullptr) return nullptr;
+  return std::unique_ptr<HoleChecker>(
+      new HoleChecker(std::make_unique<State>(*tables, options)));
+}
+
+Verdict HoleChecker::check(std::span<const Piece> pieces) {
+  switch (state_->chart.run(join(pieces), state_->options.budget)) {
+    case Chart::Result::accepted: return Verdict::Possible;
+    case Chart::Result::rejected: return Verdict::Impossible;
+    case Chart::Result::out_of_budget: break;
+  }
+  return Verdict::Unknown;
+}
+
+HoleChecker::Work HoleChecker::work() const {
+  return {state_->chart.states_made(), state_->chart.nodes(), state_->chart.kept_nodes()};
+}
+
+}  // namespace lacuna::grammar
