@@ -47,7 +47,7 @@ SCRIPT_STRINGS = {
     "_ternary_qmark": [(r"\?", "")],
 }
 SCRIPT_VIRTUAL = {"_automatic_semicolon": "semicolon", "_function_signature_automatic_semicolon": "semicolon"}
-SCRIPT_RESERVED = ("break case catch class const continue debugger default delete do else enum export extends finally "
+SCRIPT_RESERVED = ("break case catch class const continue debugger delete do else enum export extends finally "
                    "for function if import in instanceof new return super switch this throw try typeof var void while "
                    "with null true false").split()
 

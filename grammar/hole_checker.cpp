@@ -33,15 +33,13 @@ PartialText join(std::span<const Piece> pieces) {
 struct HoleChecker::State {
   State(const GrammarTables& tables, const Options& wanted)
       : options(wanted),
-        facts(tables),
-        sets(facts),
+        masks(tables),
         automaton(tables),
         lexer(tables, automaton, wanted.mode == HoleMode::open),
-        chart(facts, sets, lexer) {}
+        chart(masks, lexer) {}
 
   Options options;
-  GrammarFacts facts;
-  ItemSets sets;
+  ItemMasks masks;
   TokenAutomaton automaton;
   Lexer lexer;
   Chart chart;
@@ -67,7 +65,7 @@ Verdict HoleChecker::check(std::span<const Piece> pieces) {
 }
 
 HoleChecker::Work HoleChecker::work() const {
-  return {state_->chart.states_made(), state_->chart.nodes(), state_->chart.kept_nodes()};
+  return {state_->chart.steps(), state_->chart.places(), state_->chart.kept_places()};
 }
 
 }  // namespace lacuna::grammar

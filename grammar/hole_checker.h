@@ -40,7 +40,7 @@ class HoleChecker {
  public:
   struct Options {
     HoleMode mode = HoleMode::closed;
-    std::size_t budget = 200'000;  // states of the recogniser; about 20 to 50 ns each
+    std::size_t budget = 200'000;  // steps of the recogniser
   };
 
   // Null when there is no grammar for the language ("python", "cpp", "typescript", ...).
@@ -53,11 +53,11 @@ class HoleChecker {
 
   Verdict check(std::span<const Piece> pieces);
 
-  // Of the last check: states of the recogniser that it made, and places that it kept.
+  // Of the last check: steps of the recogniser, places of the text, and how many of them were kept.
   struct Work {
-    std::size_t states = 0;
-    std::size_t nodes = 0;
-    std::size_t kept_nodes = 0;
+    std::size_t steps = 0;
+    std::size_t places = 0;
+    std::size_t kept_places = 0;
   };
   Work work() const;
 

@@ -8,19 +8,27 @@ namespace {
 
 constexpr std::int16_t kDeepest = 1000;
 
-// Places where the scanner of JavaScript does not end a statement at a line end.
+// Where the scanners of JavaScript and TypeScript do not end a statement at a line end.
 bool continues_statement(std::uint16_t next) {
-  return next < 128 && next != 0 &&
-         std::strchr(",;*%>=?^|&/:", static_cast<int>(next)) != nullptr && next != '/';
+  return next > 0 && next < 128 && std::strchr(",;*%>=?^|&:", static_cast<int>(next)) != nullptr;
+}
+
+void unite(const Word* from, Word* to, std::size_t words) {
+  for (std::size_t i = 0; i < words; ++i) to[i] |= from[i];
+}
+
+bool meet(const Word* a, const Word* b, std::size_t words) {
+  Word common = 0;
+  for (std::size_t i = 0; i < words; ++i) common |= a[i] & b[i];
+  return common != 0;
 }
 
 }  // namespace
 
-Chart::Chart(const GrammarFacts& facts, ItemSets& sets, Lexer& lexer)
-    : facts_(facts), sets_(sets), lexer_(lexer) {
-  const GrammarTables& tables = facts.tables;
-  for (std::uint16_t t = 0; t < tables.terminals; ++t) {
-    switch (static_cast<VirtualToken>(tables.virtual_tokens[t])) {
+Chart::Chart(ItemMasks& masks, Lexer& lexer)
+    : masks_(masks), tables_(masks.tables()), lexer_(lexer), words_(masks.words()) {
+  for (std::uint16_t t = 0; t < tables_.terminals; ++t) {
+    switch (static_cast<VirtualToken>(tables_.virtual_tokens[t])) {
       case VirtualToken::semicolon: semicolon_ = t; break;
       case VirtualToken::newline: newline_ = t; break;
       case VirtualToken::indent: indent_ = t; break;
@@ -29,77 +37,114 @@ Chart::Chart(const GrammarFacts& facts, ItemSets& sets, Lexer& lexer)
       case VirtualToken::none: break;
     }
   }
-  bracket_.assign(tables.terminals, 0);
-  for (std::uint16_t i = 0; i < tables.pattern_count; ++i) {
-    const TokenPattern& pattern = tables.patterns[i];
-    const TokenState& first = tables.states[pattern.first_state];
+  bracket_.assign(tables_.terminals, 0);
+  for (std::uint16_t i = 0; i < tables_.pattern_count; ++i) {
+    const TokenPattern& pattern = tables_.patterns[i];
+    const TokenState& first = tables_.states[pattern.first_state];
     if (pattern.states != 2 || first.moves != 1) continue;
-    const TokenMove& move = tables.moves[first.first_move];
-    if (move.low != move.high) continue;
+    const TokenMove& move = tables_.moves[first.first_move];
+    if (move.low != move.high || move.low == 0) continue;
     if (std::strchr("([{", move.low) != nullptr) bracket_[pattern.terminal] = 1;
     if (std::strchr(")]}", move.low) != nullptr) bracket_[pattern.terminal] = -1;
   }
-}
-
-void Chart::forget() {
-  nodes_.clear();
-  pairs_.clear();
-  incoming_.clear();
-  text_.clear();
-}
-
-Chart::NodeId Chart::node_at(std::uint32_t at, Kind kind, Context context) {
-  for (NodeId id = first_here_[at]; id >= 0; id = nodes_[id].next_here) {
-    if (nodes_[id].kind == kind && nodes_[id].context == context) return id;
-  }
-  const auto id = static_cast<NodeId>(nodes_.size());
-  Node node;
-  node.at = at;
-  node.kind = kind;
-  node.context = context;
-  nodes_.push_back(node);
-  if (first_here_[at] < 0) {
-    first_here_[at] = id;
-  } else {
-    nodes_[last_here_[at]].next_here = id;
-  }
-  last_here_[at] = id;
-  return id;
+  heads_.resize(masks.head_words());
+  done_heads_.resize(masks.head_words());
 }
 
 Chart::Result Chart::run(const PartialText& text, std::size_t budget) {
-  forget();
-  text_ = text;
+  keep_common(text);
+  steps_ = 0;
   accepted_ = false;
-  made_ = 0;
-  first_here_.assign(text.size() + 1, -1);
-  last_here_.assign(text.size() + 1, -1);
-  const bool hole_first = !text.empty() && text[0] == kHole;
-  const NodeId start = node_at(0, hole_first ? Kind::hole : Kind::plain, {0, false, 0});
-  send(start, {sets_.start(), start});
-  for (std::uint32_t at = 0; at <= text.size(); ++at) {
-    for (NodeId id = first_here_[at]; id >= 0; id = nodes_[id].next_here) {
-      process(id);
-      if (made_ > budget) return Result::out_of_budget;
+  if (places_.empty()) {
+    const Kind kind = !text_.empty() && text_[0] == kHole ? Kind::hole : Kind::plain;
+    Waiting& start = waiting_at({0, kind, {0, false, 0}});
+    start.entries.push_back({0, static_cast<std::uint32_t>(waiting_items_.size())});
+    waiting_items_.insert(waiting_items_.end(), masks_.start(), masks_.start() + words_);
+  }
+  for (std::uint32_t at = 0; at <= text_.size(); ++at) {
+    for (std::int32_t i = first_here_[at]; i >= 0; i = waiting_[i].next_here) {
+      work_off(i);
+      if (steps_ > budget) return Result::out_of_budget;
     }
   }
   return accepted_ ? Result::accepted : Result::rejected;
 }
 
-void Chart::process(NodeId id) {
-  find_edges(id);
-  stamps_.clear();
-  work_.clear();
-  for (std::int32_t i = nodes_[id].incoming; i >= 0; i = incoming_[i].next) {
-    push(id, incoming_[i].pair);
+// Drops every place from the first on that looked at changed text, and sends what the kept ones
+// have for the places after them.
+void Chart::keep_common(const PartialText& text) {
+  const auto differ = std::mismatch(text_.begin(), text_.end(), text.begin(), text.end());
+  const auto same = static_cast<std::uint32_t>(differ.first - text_.begin());
+  const auto changed = std::find_if(places_.begin(), places_.end(), [&](const Place& place) {
+    return place.seen_up_to > same;
+  });
+  const std::uint32_t cut = changed == places_.end() ? 0 : changed->site.at;
+  const auto first = std::find_if(places_.begin(), changed,
+                                  [&](const Place& place) { return place.site.at >= cut; });
+  places_.erase(first, places_.end());
+  kept_ = places_.size();
+  text_ = text;
+  waiting_count_ = 0;
+  waiting_items_.clear();
+  first_here_.assign(text_.size() + 1, -1);
+  last_here_.assign(text_.size() + 1, -1);
+  entries_.resize(kept_ == 0 ? 0 : places_.back().last_entry);
+  items_.resize(entries_.size() * words_);
+  edges_.resize(kept_ == 0 ? 0 : places_.back().last_edge);
+  for (Rank rank = 0; rank < kept_; ++rank) {
+    if (places_[rank].farthest >= cut) scan(rank, cut);
   }
-  close(id);
-  scan();
+}
+
+Chart::Waiting& Chart::waiting_at(const Site& site) {
+  for (std::int32_t i = first_here_[site.at]; i >= 0; i = waiting_[i].next_here) {
+    if (waiting_[i].site == site) return waiting_[i];
+  }
+  if (waiting_count_ == waiting_.size()) waiting_.resize(waiting_.size() * 2 + 64);
+  const auto index = static_cast<std::int32_t>(waiting_count_++);
+  Waiting& waiting = waiting_[index];
+  waiting.site = site;
+  waiting.next_here = -1;
+  waiting.entries.clear();
+  if (first_here_[site.at] < 0) {
+    first_here_[site.at] = index;
+  } else {
+    waiting_[last_here_[site.at]].next_here = index;
+  }
+  last_here_[site.at] = index;
+  return waiting;
+}
+
+void Chart::work_off(std::int32_t index) {
+  const Site site = waiting_[index].site;
+  rank_ = static_cast<Rank>(places_.size());
+  Place place{};
+  place.site = site;
+  place.first_edge = static_cast<std::uint32_t>(edges_.size());
+  place.first_entry = static_cast<std::uint32_t>(entries_.size());
+  find_edges(site);
+  place.seen_up_to = gap_.seen_up_to;
+  place.farthest = site.at;
+  for (std::size_t i = place.first_edge; i < edges_.size(); ++i) {
+    place.farthest = std::max(place.farthest, edges_[i].target.at);
+  }
+  work_.clear();
+  work_items_.clear();
+  for (const Entry& entry : waiting_[index].entries) {
+    const std::size_t at = work_entry(entry.origin);
+    unite(waiting_items_.data() + entry.items, work_at(at), words_);
+  }
+  close(site);
+  store();
+  place.last_entry = static_cast<std::uint32_t>(entries_.size());
+  place.last_edge = static_cast<std::uint32_t>(edges_.size());
+  places_.push_back(place);
+  scan(rank_, 0);
 }
 
 // ------------------------------------------------------------------------------------------ edges
 
-void Chart::add_edge(std::int32_t terminal, NodeId target) {
+void Chart::add_edge(std::int32_t terminal, const Site& target) {
   if (terminal >= 0) {
     out_.set(static_cast<std::size_t>(terminal));
   } else {
@@ -110,11 +155,11 @@ void Chart::add_edge(std::int32_t terminal, NodeId target) {
 
 void Chart::add_token_edge(std::uint16_t terminal, std::uint32_t end, Context context) {
   if (end < text_.size() && text_[end] == kHole) {
-    add_edge(terminal, node_at(end, Kind::hole, {}));
+    add_edge(terminal, {end, Kind::hole, {}});
     return;
   }
-  if (!facts_.tables.layout) {
-    add_edge(terminal, node_at(end, Kind::plain, {}));
+  if (!tables_.layout) {
+    add_edge(terminal, {end, Kind::plain, {}});
     return;
   }
   if (bracket_[terminal] > 0) {
@@ -122,193 +167,237 @@ void Chart::add_token_edge(std::uint16_t terminal, std::uint32_t end, Context co
   } else if (bracket_[terminal] < 0) {
     if (context.depth == 0) return;  // nothing is open
     if (context.depth == 1 && context.more) {
-      add_edge(terminal, node_at(end, Kind::plain, context));
+      add_edge(terminal, {end, Kind::plain, context});
       context.more = false;
     }
     --context.depth;
   }
-  add_edge(terminal, node_at(end, Kind::plain, context));
+  add_edge(terminal, {end, Kind::plain, context});
 }
 
-void Chart::lexeme_edges(const Gap& gap, Context context) {
-  const bool lines_matter = facts_.tables.layout && context.depth == 0;
-  for (const Lexeme& lexeme : gap.lexemes) {
+void Chart::lexeme_edges(Context context) {
+  const bool lines_matter = tables_.layout && context.depth == 0;
+  for (const Lexeme& lexeme : gap_.lexemes) {
     if (lines_matter && lexeme.after_line_end) continue;
     add_token_edge(lexeme.terminal, lexeme.end, context);
   }
 }
 
 // The ends of a line outside brackets: a newline, or an indent, and then a line that begins in a
-// known column.
-void Chart::line_edges(const Gap& gap, Context context, bool hole) {
-  for (const LineStart& line : gap.lines) {
-    const NodeId target = node_at(line.at, Kind::line_start, {0, false, line.column});
-    if (hole) {  // which of them it was is in the hole
-      add_edge(-1, target);
-      continue;
-    }
-    add_edge(newline_, target);
-    const bool deeper = line.column < 0 || context.column < 0 || line.column > context.column;
-    if (deeper) add_edge(indent_, target);
-  }
-  if (gap.at_end) {
-    const NodeId target =
-        node_at(static_cast<std::uint32_t>(text_.size()), Kind::line_start, {0, false, 0});
+// known column. After a hole, which of them it was is in the hole.
+void Chart::line_edges(Context context, bool hole) {
+  for (const LineStart& line : gap_.lines) {
+    const Site target{line.at, Kind::line_start, {0, false, line.column}};
     add_edge(hole ? -1 : newline_, target);
+    const bool deeper = line.column < 0 || context.column < 0 || line.column > context.column;
+    if (deeper && !hole) add_edge(indent_, target);
+  }
+  if (gap_.at_end) {
+    const auto end = static_cast<std::uint32_t>(text_.size());
+    add_edge(hole ? -1 : newline_, {end, Kind::line_start, {0, false, 0}});
   }
 }
 
-void Chart::find_edges(NodeId id) {
-  const Node node = nodes_[id];
-  const bool layout = facts_.tables.layout;
-  edges_.clear();
+void Chart::find_edges(const Site& site) {
+  const bool layout = tables_.layout;
+  const bool first = rank_ == 0;
   out_.reset();
-  open_ = node.kind == Kind::hole;
-  gap_.lexemes.clear();
-  gap_.lines.clear();
-  gap_.holes.clear();
-  gap_.at_end = gap_.after_line_end = false;
-  gap_.next = 0;
-  if (node.kind == Kind::line_start) {
-    lexer_.tokens_at(text_, node.at, gap_);
-    if (dedent_ >= 0) out_.set(static_cast<std::size_t>(dedent_));
+  open_ = site.kind == Kind::hole;
+  gap_.clear();
+  if (site.kind == Kind::line_start) {
+    lexer_.tokens_at(text_, site.at, gap_);
   } else {
-    lexer_.gap_at(text_, node.at, gap_);
+    lexer_.gap_at(text_, site.at, gap_);
   }
-  nodes_[id].seen_up_to = gap_.seen_up_to;
-  at_end_ = gap_.at_end && (!layout || node.kind != Kind::plain || id == 0);
+  at_end_ = gap_.at_end && (!layout || site.kind != Kind::plain || first);
   if (at_end_) open_ = true;
 
-  if (layout && node.kind == Kind::hole) {
-    lexeme_edges(gap_, {0, false, -1});
-    lexeme_edges(gap_, {1, true, -1});
-    line_edges(gap_, {}, true);
+  if (layout && site.kind == Kind::hole) {
+    lexeme_edges({0, false, -1});
+    lexeme_edges({1, true, -1});
+    line_edges({}, true);
   } else {
-    lexeme_edges(gap_, node.context);
-    const bool ends_line = layout && node.kind == Kind::plain && node.context.depth == 0;
-    if (ends_line) line_edges(gap_, node.context, id == 0);
+    lexeme_edges(site.context);
+    if (layout && site.kind == Kind::plain && site.context.depth == 0) {
+      line_edges(site.context, first);
+    }
   }
-  for (const Gap::Hole& hole : gap_.holes) {
-    if (hole.at != node.at) add_edge(-1, node_at(hole.at, Kind::hole, {}));
+  for (const std::uint32_t hole : gap_.holes) {
+    if (hole != site.at) add_edge(-1, {hole, Kind::hole, {}});
   }
-  if (node.kind != Kind::plain) return;
+  if (site.kind != Kind::plain) return;
   const bool statement_end =
       gap_.at_end || gap_.next == '}' || (gap_.after_line_end && !continues_statement(gap_.next));
   if (semicolon_ >= 0 && statement_end) {
-    add_edge(semicolon_, node_at(node.at, Kind::after_virtual, node.context));
+    add_edge(semicolon_, {site.at, Kind::after_virtual, site.context});
   }
   if (end_of_file_ >= 0 && gap_.at_end) {
-    add_edge(end_of_file_, node_at(node.at, Kind::after_virtual, node.context));
+    add_edge(end_of_file_, {site.at, Kind::after_virtual, site.context});
   }
 }
 
 // ------------------------------------------------------------------------------------------ items
 
-void Chart::send(NodeId target, Pair pair) {
-  incoming_.push_back({pair, nodes_[target].incoming});
-  nodes_[target].incoming = static_cast<std::int32_t>(incoming_.size()) - 1;
+// The entry of an origin among those in work, made where there is none. Later origins come first.
+std::size_t Chart::work_entry(Rank origin) {
+  std::size_t i = 0;
+  while (i < work_.size() && work_[i].origin > origin) ++i;
+  if (i < work_.size() && work_[i].origin == origin) return i;
+  const auto offset = static_cast<std::uint32_t>(work_items_.size());
+  work_.insert(work_.begin() + static_cast<std::ptrdiff_t>(i), Entry{origin, offset});
+  work_items_.resize(offset + words_, 0);
+  return i;
 }
 
-bool Chart::useful(ItemSets::State state) const {
-  const ItemSets::Set& set = sets_[state];
-  return open_ || ((set.first | set.follow) & out_).any();
+bool Chart::is_empty(const Word* items) const {
+  Word any = 0;
+  for (std::size_t i = 0; i < words_; ++i) any |= items[i];
+  return any == 0;
 }
 
-// The column in which the line of a node begins, where it is the first thing on it.
-std::int32_t Chart::column_of(NodeId origin) const {
-  const Node& node = nodes_[origin];
-  if (origin == 0) return node.kind == Kind::hole ? -1 : 0;
-  return node.kind == Kind::line_start ? node.context.column : -1;
+// Keeps what some token after this place goes on with.
+void Chart::prune(Word* items) const {
+  if (open_) return;
+  for (std::size_t i = 0; i < words_; ++i) items[i] &= viable_[i];
 }
 
-void Chart::push(NodeId id, Pair pair) {
-  const Node& node = nodes_[id];
-  if (node.kind == Kind::hole) pair.state = sets_.through_hole(pair.state);
-  const std::uint64_t key =
-      static_cast<std::uint64_t>(pair.origin) << 32U | static_cast<std::uint32_t>(pair.state);
-  std::int32_t& seen = stamps_[key];
-  if (seen == 1) return;
-  seen = 1;
-  ++made_;
-  if (node.kind == Kind::line_start && node.context.column >= 0) {
-    const std::int32_t began = column_of(pair.origin);
-    const Node& origin = nodes_[pair.origin];
-    // A block begins at its first line; the list of cases of a match begins on the line of `match`.
-    const bool may_end =
-        began >= 0 ? node.context.column < began
-                   : origin.context.column < 0 || node.context.column <= origin.context.column;
-    if (dedent_ >= 0 && may_end) {
-      const auto after = sets_.after(pair.state, static_cast<std::uint16_t>(dedent_));
-      if (after >= 0) push(id, {after, pair.origin});
-    }
-    if (began >= 0 && began != node.context.column) pair.state = sets_.realigned(pair.state);
-  } else if (node.kind == Kind::line_start && dedent_ >= 0) {
-    const auto after = sets_.after(pair.state, static_cast<std::uint16_t>(dedent_));
-    if (after >= 0) push(id, {after, pair.origin});
-  }
-  if (pair.state >= 0 && useful(pair.state)) work_.push_back(pair);
-}
-
-void Chart::complete(NodeId id, const Pair& pair) {
-  if (pair.origin == id) return;  // what is complete where it began was stepped over
-  const ItemSets::Set& set = sets_[pair.state];
-  for (std::size_t i = 0; i < set.completed.size(); ++i) {
-    const std::uint16_t head = sets_[pair.state].completed[i];
-    if (!open_ && (facts_.follow[head - facts_.tables.terminals] & out_).none()) continue;
-    const std::uint64_t key = std::uint64_t{1} << 62U |
-                              static_cast<std::uint64_t>(pair.origin) << 16U | head;
-    std::int32_t& seen = stamps_[key];
-    if (seen == 1) continue;
-    seen = 1;
-    const Node& origin = nodes_[pair.origin];
-    for (std::uint32_t k = origin.first_pair; k < origin.last_pair; ++k) {
-      const Pair waiting = pairs_[k];
-      const auto after = sets_.after(waiting.state, head);
-      ++made_;
-      if (after >= 0) push(id, {after, waiting.origin});
+void Chart::close(const Site& site) {
+  viable_.assign(words_, 0);
+  if (!open_) {
+    for (std::size_t t = 0; t < tables_.terminals; ++t) {
+      if (out_.test(t)) unite(masks_.viable(static_cast<std::uint16_t>(t)), viable_.data(), words_);
     }
   }
+  // Completing adds to earlier origins only, which come later.
+  for (std::size_t i = 0; i < work_.size(); ++i) settle(site, work_[i].origin, i);
+  predict(site);
 }
 
-void Chart::close(NodeId id) {
-  for (std::size_t i = 0; i < work_.size(); ++i) {
-    const Pair pair = work_[i];
-    const auto& completed = sets_[pair.state].completed;
-    if (at_end_ && pair.origin == 0 &&
-        std::binary_search(completed.begin(), completed.end(), facts_.tables.start)) {
-      accepted_ = true;
-    }
-    complete(id, pair);
+// The column in which the line of a place begins, where it is the first thing on it.
+std::int32_t Chart::column_of(Rank origin) const {
+  const Site& site = origin < places_.size() ? places_[origin].site : Site{};
+  if (origin == 0) return site.kind == Kind::hole ? -1 : 0;
+  return site.kind == Kind::line_start ? site.context.column : -1;
+}
+
+// Adds what follows a dedent before this line to the rules that began at `origin`.
+void Chart::end_block(const Site& site, Rank origin, Word* items) {
+  const std::int32_t column = site.context.column;
+  if (column >= 0 && origin < rank_) {
+    // A block begins at its first line; the list of cases of a match on the line of `match`.
+    const std::int32_t began = column_of(origin);
+    const std::int32_t line = places_[origin].site.context.column;
+    if (began >= 0 ? column >= began : line >= 0 && column > line) return;
   }
-  predict(id);
-  nodes_[id].first_pair = static_cast<std::uint32_t>(pairs_.size());
-  pairs_.insert(pairs_.end(), work_.begin(), work_.end());
-  nodes_[id].last_pair = static_cast<std::uint32_t>(pairs_.size());
+  masks_.advance(items, masks_.before(static_cast<std::uint16_t>(dedent_)), items);
+  ++steps_;
 }
 
-void Chart::predict(NodeId id) {
-  ItemSets::State begun = -1;
-  if (nodes_[id].kind == Kind::hole) {
-    needs_.assign(facts_.reach_words(), 0);
-    for (const Pair& pair : work_) sets_.add_needs(pair.state, needs_);
-    begun = sets_.universe(needs_);
+// Everything that one entry completes.
+void Chart::settle(const Site& site, Rank origin, std::size_t index) {
+  std::fill(done_heads_.begin(), done_heads_.end(), 0);
+  const bool line_start = site.kind == Kind::line_start;
+  for (;;) {
+    if (site.kind == Kind::hole) masks_.through_hole(work_at(index));
+    if (line_start) {
+      end_block(site, origin, work_at(index));
+    } else {
+      prune(work_at(index));
+    }
+    if (at_end_ && origin == 0 && meet(work_at(index), masks_.whole(), words_)) accepted_ = true;
+    // What is complete where it began was stepped over.
+    if (origin == rank_ || !complete(origin, index)) break;
+  }
+  if (!line_start) return;
+  const std::int32_t began = column_of(origin);
+  if (began >= 0 && site.context.column >= 0 && began != site.context.column) {
+    masks_.realign(work_at(index));
+  }
+  prune(work_at(index));
+}
+
+// Moves the rules that waited at `origin` for what the entry completes. True when the entry itself
+// has grown.
+bool Chart::complete(Rank origin, std::size_t index) {
+  std::fill(heads_.begin(), heads_.end(), 0);
+  if (!masks_.completed(work_at(index), heads_.data())) return false;
+  Word fresh = 0;
+  for (std::size_t i = 0; i < heads_.size(); ++i) {
+    heads_[i] &= ~done_heads_[i];
+    done_heads_[i] |= heads_[i];
+    fresh |= heads_[i];
+  }
+  if (fresh == 0) return false;
+  const Word* const wanted = masks_.before_heads(heads_.data());
+  const Place& place = places_[origin];
+  bool grown = false;
+  for (std::uint32_t e = place.first_entry; e < place.last_entry; ++e) {
+    ++steps_;
+    const Word* const waiting = items_.data() + entries_[e].items;
+    if (!meet(waiting, wanted, words_)) continue;
+    const Rank began = entries_[e].origin;
+    const std::size_t target = began == origin ? index : work_entry(began);
+    grown |= masks_.advance(waiting, wanted, work_at(target)) && began == origin;
+  }
+  return grown;
+}
+
+void Chart::predict(const Site& site) {
+  const auto offset = static_cast<std::uint32_t>(work_items_.size());
+  work_items_.resize(offset + words_, 0);
+  Word* const begun = work_items_.data() + offset;
+  for (const Entry& entry : work_) {
+    const Word* const items = work_items_.data() + entry.items;
+    if (site.kind == Kind::hole) {
+      masks_.universe(items, begun);
+    } else {
+      masks_.predict(items, begun);
+    }
+  }
+  prune(begun);
+  if (!work_.empty() && work_.front().origin == rank_) {  // the start
+    unite(begun, work_at(0), words_);
   } else {
-    for (const Pair& pair : work_) begun = sets_.merged(begun, sets_.predicted(pair.state));
+    work_.insert(work_.begin(), Entry{rank_, offset});
   }
-  if (begun >= 0 && useful(begun)) work_.push_back({begun, id});
 }
 
-void Chart::scan() {
-  for (const Edge& edge : edges_) {
-    for (const Pair& pair : work_) {
-      if (edge.terminal < 0) {
-        send(edge.target, pair);
-        continue;
+void Chart::store() {
+  for (const Entry& entry : work_) {
+    const Word* const items = work_items_.data() + entry.items;
+    if (is_empty(items)) continue;
+    entries_.push_back({entry.origin, static_cast<std::uint32_t>(items_.size())});
+    items_.insert(items_.end(), items, items + words_);
+  }
+}
+
+// Sends what the place has along its edges to places at `from` and after.
+void Chart::scan(Rank rank, std::uint32_t from) {
+  const Place place = places_[rank];
+  for (std::uint32_t k = place.first_edge; k < place.last_edge; ++k) {
+    const Edge& edge = edges_[k];
+    if (edge.target.at < from) continue;
+    const Word* const symbols =
+        edge.terminal < 0 ? nullptr : masks_.before(static_cast<std::uint16_t>(edge.terminal));
+    for (std::uint32_t e = place.first_entry; e < place.last_entry; ++e) {
+      const Word* const items = items_.data() + entries_[e].items;
+      ++steps_;
+      if (symbols != nullptr && !meet(items, symbols, words_)) continue;
+      Waiting& target = waiting_at(edge.target);
+      const Rank origin = entries_[e].origin;
+      auto entry = std::find_if(target.entries.begin(), target.entries.end(),
+                                [&](const Entry& known) { return known.origin == origin; });
+      if (entry == target.entries.end()) {
+        const auto offset = static_cast<std::uint32_t>(waiting_items_.size());
+        waiting_items_.resize(offset + words_, 0);
+        entry = target.entries.insert(entry, {origin, offset});
       }
-      const auto terminal = static_cast<std::size_t>(edge.terminal);
-      if (!sets_[pair.state].first.test(terminal)) continue;
-      const auto after = sets_.after(pair.state, static_cast<std::uint16_t>(terminal));
-      if (after >= 0) send(edge.target, {after, pair.origin});
+      Word* const to = waiting_items_.data() + entry->items;
+      if (symbols == nullptr) {
+        unite(items, to, words_);
+      } else {
+        masks_.advance(items, symbols, to);
+      }
     }
   }
 }

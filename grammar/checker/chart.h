@@ -3,34 +3,32 @@
 
 #include <cstddef>
 #include <cstdint>
-#include <map>
 #include <vector>
 
-#include "grammar/checker/item_sets.h"
+#include "grammar/checker/item_masks.h"
 #include "grammar/checker/lexemes.h"
 
 namespace lacuna::grammar {
 
+// Places are worked off in the order of the text. Those that only looked at text that has not
+// changed since the last run are kept.
 class Chart {
  public:
-  Chart(const GrammarFacts& facts, ItemSets& sets, Lexer& lexer);
+  Chart(ItemMasks& masks, Lexer& lexer);
 
   enum class Result : std::uint8_t { accepted, rejected, out_of_budget };
 
-  // `text` may differ from the text of the last call in any way; only the nodes before the
-  // difference are kept.
   Result run(const PartialText& text, std::size_t budget);
-  void forget();
 
-  std::size_t states_made() const { return made_; }
-  std::size_t nodes() const { return nodes_.size(); }
-  std::size_t kept_nodes() const { return kept_; }
+  std::size_t steps() const { return steps_; }  // sets of rules that were moved, in the last run
+  std::size_t places() const { return places_.size(); }
+  std::size_t kept_places() const { return kept_; }
 
  private:
-  using NodeId = std::int32_t;
+  using Rank = std::uint32_t;  // of a place, in the order of work
 
-  // What a place means beside its offset. Only languages with layout use it: the open brackets
-  // around it (at least so many, with `more`), and the column in which its line began.
+  // What an offset means beside itself. Only languages with layout use it: the open brackets around
+  // it (at least so many, with `more`), and the column in which its line began (-1: unknown).
   struct Context {
     std::int16_t depth = 0;
     bool more = false;
@@ -38,68 +36,82 @@ class Chart {
     bool operator==(const Context&) const = default;
   };
   enum class Kind : std::uint8_t { plain, hole, line_start, after_virtual };
-  struct Pair {
-    ItemSets::State state;
-    NodeId origin;
-  };
-  struct Incoming {
-    Pair pair;
-    std::int32_t next;
-  };
-  struct Node {
-    std::uint32_t at;
-    Kind kind;
+  struct Site {
+    std::uint32_t at = 0;
+    Kind kind = Kind::plain;
     Context context;
-    std::uint32_t seen_up_to = 0;
-    std::int32_t incoming = -1;  // list in incoming_
-    std::uint32_t first_pair = 0, last_pair = 0;
-    NodeId next_here = -1;  // another node of the same place
+    bool operator==(const Site&) const = default;
+  };
+  // The dotted rules at one place that began at one other place.
+  struct Entry {
+    Rank origin;
+    std::uint32_t items;  // offset in an array of words
   };
   struct Edge {
     std::int32_t terminal;  // -1: nothing is read
-    NodeId target;
+    Site target;
+  };
+  struct Place {
+    Site site;
+    std::uint32_t seen_up_to;
+    std::uint32_t farthest;  // place that an edge leads to
+    std::uint32_t first_entry, last_entry, first_edge, last_edge;
+  };
+  // A place that edges lead to and that is not worked off yet.
+  struct Waiting {
+    Site site;
+    std::int32_t next_here = -1;
+    std::vector<Entry> entries;  // items in waiting_items_
   };
 
-  NodeId node_at(std::uint32_t at, Kind kind, Context context);
-  void process(NodeId id);
-  void find_edges(NodeId id);
-  void lexeme_edges(const Gap& gap, Context context);
-  void line_edges(const Gap& gap, Context context, bool hole);
+  void keep_common(const PartialText& text);
+  Waiting& waiting_at(const Site& site);
+  void work_off(std::int32_t index);
+  void find_edges(const Site& site);
+  void lexeme_edges(Context context);
+  void line_edges(Context context, bool hole);
   void add_token_edge(std::uint16_t terminal, std::uint32_t end, Context context);
-  void add_edge(std::int32_t terminal, NodeId target);
-  void close(NodeId id);
-  void complete(NodeId id, const Pair& pair);
-  void predict(NodeId id);
-  void scan();
-  void push(NodeId id, Pair pair);
-  void send(NodeId target, Pair pair);
-  std::int32_t column_of(NodeId origin) const;
-  bool useful(ItemSets::State state) const;
-  void keep_before(std::uint32_t changed);
+  void add_edge(std::int32_t terminal, const Site& target);
+  void close(const Site& site);
+  void settle(const Site& site, Rank origin, std::size_t index);
+  void end_block(const Site& site, Rank origin, Word* items);
+  bool complete(Rank origin, std::size_t index);
+  void predict(const Site& site);
+  void store();
+  void scan(Rank rank, std::uint32_t from);
+  std::size_t work_entry(Rank origin);
+  Word* work_at(std::size_t index) { return work_items_.data() + work_[index].items; }
+  void prune(Word* items) const;
+  bool is_empty(const Word* items) const;
+  std::int32_t column_of(Rank origin) const;
 
-  const GrammarFacts& facts_;
-  ItemSets& sets_;
+  ItemMasks& masks_;
+  const GrammarTables& tables_;
   Lexer& lexer_;
+  const std::size_t words_;
   std::int32_t semicolon_ = -1, newline_ = -1, indent_ = -1, dedent_ = -1, end_of_file_ = -1;
   std::vector<std::int8_t> bracket_;  // by terminal: 1 opens, -1 closes
 
   PartialText text_;
-  std::vector<Node> nodes_;
-  std::vector<NodeId> first_here_, last_here_;  // by place
-  std::vector<Pair> pairs_;
-  std::vector<Incoming> incoming_;
-  bool accepted_ = false;
-  std::size_t made_ = 0, kept_ = 0;
-
-  // Of the node in work.
+  std::vector<Place> places_;  // by rank
+  std::vector<Entry> entries_;
+  std::vector<Word> items_;
   std::vector<Edge> edges_;
-  std::vector<Pair> work_;
+  std::vector<Waiting> waiting_;
+  std::size_t waiting_count_ = 0;
+  std::vector<std::int32_t> first_here_, last_here_;  // by offset, in waiting_
+  std::vector<Word> waiting_items_;
+  bool accepted_ = false;
+  std::size_t steps_ = 0, kept_ = 0;
+
+  // Of the place in work.
+  Rank rank_ = 0;
+  std::vector<Entry> work_;  // later origins first; items in work_items_
+  std::vector<Word> work_items_, viable_, heads_, done_heads_;
   Terminals out_;
   bool open_ = false;  // anything may follow
   bool at_end_ = false;
   Gap gap_;
-  FlatMap stamps_;
-  std::vector<std::uint64_t> needs_;
 };
 
 }  // namespace lacuna::grammar

@@ -17,7 +17,7 @@ Lexer::Lexer(const GrammarTables& tables, TokenAutomaton& automaton, bool blocks
       const TokenState& state = tables.states[pattern.first_state + q];
       for (std::uint32_t m = state.first_move; m < state.first_move + state.moves; ++m) {
         const TokenMove& move = tables.moves[m];
-        if ((pattern.flags & kWord) != 0 && q > 0) {
+        if ((pattern.flags & kWord) != 0 && state.accepting != 0) {
           for (unsigned c = move.low; c <= move.high; ++c) word_bytes_.set(c);
         }
         const bool line_end = move.low <= '\r' && move.high >= '\n';
@@ -27,11 +27,11 @@ Lexer::Lexer(const GrammarTables& tables, TokenAutomaton& automaton, bool blocks
   }
 }
 
-void Lexer::push_start(std::uint32_t at, bool after_line_end, std::int32_t column) {
+void Lexer::push_start(std::uint32_t at, bool after_line_end, std::int32_t column, bool tight) {
   for (const Start& known : starts_) {
-    if (known.at == at && known.after_line_end == after_line_end) return;
+    if (known.at == at && known.after_line_end == after_line_end && known.tight == tight) return;
   }
-  starts_.push_back({at, after_line_end, column});
+  starts_.push_back({at, after_line_end, column, tight});
 }
 
 // From a place where space may stand to the next one where something else does.
@@ -42,16 +42,16 @@ void Lexer::skip_space(const Start& from) {
   std::int32_t column = from.column;
   for (; at < text.size() && is_space(text[at]); ++at) {
     if (text[at] == '\n') {
-      if (space_tokens_ && at != from.at) push_start(at, after_line_end, column);
+      if (space_tokens_ && at != from.at) push_start(at, after_line_end, column, false);
       after_line_end = true;
       column = 0;
     } else if (text[at] == '\r' && space_tokens_ && at != from.at) {
-      push_start(at, after_line_end, column);
+      push_start(at, after_line_end, column, false);
     } else if (column >= 0) {
       column = text[at] == '\t' ? (column / 8 + 1) * 8 : text[at] == '\f' ? 0 : column + 1;
     }
   }
-  if (at != from.at) push_start(at, after_line_end, column);
+  if (at != from.at) push_start(at, after_line_end, column, false);
 }
 
 void Lexer::gap_at(const PartialText& text, std::uint32_t at, Gap& gap) {
@@ -61,7 +61,7 @@ void Lexer::gap_at(const PartialText& text, std::uint32_t at, Gap& gap) {
   const bool hole = at < text.size() && text[at] == kHole;
   const std::uint32_t first = at + (hole ? 1 : 0);
   gap.seen_up_to = first;
-  push_start(first, false, -1);
+  push_start(first, false, -1, true);
   if (hole) {
     current_ = 0;
     run(first, first, automaton_.begun_in_hole(blocks_), true);
@@ -75,12 +75,12 @@ void Lexer::gap_at(const PartialText& text, std::uint32_t at, Gap& gap) {
       continue;
     }
     if (text[start.at] == kHole) {
-      gap.holes.push_back({start.at, start.after_line_end});
+      gap.holes.push_back(start.at);
       continue;
     }
     extra_here_ = false;
-    if (space_tokens_ || start.at == first || !is_space(text[start.at])) {
-      run(start.at, start.at, automaton_.start(start.at == first), false);
+    if (space_tokens_ || start.tight || !is_space(text[start.at])) {
+      run(start.at, start.at, automaton_.start(start.tight), false);
     }
     if (is_space(text[start.at])) {
       skip_space(start);
@@ -94,7 +94,7 @@ void Lexer::gap_at(const PartialText& text, std::uint32_t at, Gap& gap) {
 void Lexer::tokens_at(const PartialText& text, std::uint32_t at, Gap& gap) {
   text_ = &text;
   gap_ = &gap;
-  starts_.assign(1, {at, false, -1});
+  starts_.assign(1, {at, false, -1, true});
   current_ = 0;
   gap.seen_up_to = at;
   if (at == text.size()) {
@@ -216,7 +216,7 @@ void Lexer::emit(std::uint16_t pattern, std::uint32_t end) {
       !tables_.layout && std::any_of(from, text.begin() + end, [](std::uint16_t c) {
         return c == '\n' || c == kHole;
       });
-  push_start(end, start.after_line_end || line_end, -1);
+  push_start(end, start.after_line_end || line_end, -1, true);
 }
 
 }  // namespace lacuna::grammar

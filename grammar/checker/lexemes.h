@@ -32,15 +32,20 @@ struct LineStart {
 struct Gap {
   std::vector<Lexeme> lexemes;
   std::vector<LineStart> lines;
-  struct Hole {
-    std::uint32_t at;
-    bool after_line_end;
-  };
-  std::vector<Hole> holes;  // that nothing but space and comments lies before
+  std::vector<std::uint32_t> holes;  // that nothing but space and comments lies before
   bool at_end = false;      // or the end of the text
   bool after_line_end = false;
   std::uint16_t next = 0;        // first byte of the last place where a token may begin
   std::uint32_t seen_up_to = 0;  // the answer depends on the text before this place only
+
+  void clear() {
+    lexemes.clear();
+    lines.clear();
+    holes.clear();
+    at_end = after_line_end = false;
+    next = 0;
+    seen_up_to = 0;
+  }
 };
 
 class Lexer {
@@ -58,6 +63,7 @@ class Lexer {
     std::uint32_t at;
     bool after_line_end;
     std::int32_t column;
+    bool tight;  // the place asked about, or the end of a comment
   };
   struct Accept {
     std::uint16_t pattern;
@@ -70,7 +76,7 @@ class Lexer {
   void emit(std::uint16_t pattern, std::uint32_t end);
   void reach_hole(std::uint32_t at, TokenAutomaton::State state);
   bool grows(std::uint16_t state, std::uint32_t at);
-  void push_start(std::uint32_t at, bool after_line_end, std::int32_t column);
+  void push_start(std::uint32_t at, bool after_line_end, std::int32_t column, bool tight);
   void skip_space(const Start& from);
   bool continues_word(std::uint32_t at) const {
     return at < text_->size() && (*text_)[at] < 128 && word_bytes_[(*text_)[at]];

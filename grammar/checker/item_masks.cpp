@@ -1,0 +1,257 @@
+#include "grammar/checker/item_masks.h"
+
+#include <algorithm>
+#include <bit>
+
+namespace lacuna::grammar {
+namespace {
+
+void set_bit(Word* bits, std::size_t at) { bits[at / 64] |= Word{1} << (at % 64); }
+bool has_bit(const Word* bits, std::size_t at) { return (bits[at / 64] >> (at % 64) & 1U) != 0; }
+
+template <typename Function>
+void for_each_bit(Word word, std::size_t base, Function function) {
+  for (; word != 0; word &= word - 1) {
+    function(base + static_cast<std::size_t>(std::countr_zero(word)));
+  }
+}
+
+}  // namespace
+
+ItemMasks::ItemMasks(const GrammarTables& tables) : tables_(tables) {
+  rules_.resize(tables.nonterminals);
+  for (std::uint32_t p = 0; p < tables.productions; ++p) {
+    rules_[tables.heads[p] - tables.terminals].push_back(static_cast<std::uint32_t>(next_.size()));
+    for (std::uint32_t i = tables.bodies[p]; i < tables.bodies[p + 1]; ++i) {
+      next_.push_back(tables.symbols[i]);
+      head_.push_back(tables.heads[p]);
+    }
+    next_.push_back(kEnd);
+    head_.push_back(tables.heads[p]);
+  }
+  words_ = (next_.size() + 63) / 64;
+  head_words_ = (tables.nonterminals + 63U) / 64U;
+  start_ = tables.start - tables.terminals;
+  find_first();
+  find_follow();
+  before_ = rows(tables.terminals + tables.nonterminals);
+  viable_ = rows(tables.terminals);
+  ends_ = skips_ = nonterminals_ = whole_ = unaligned_ = rows(1);
+  for (std::size_t item = 0; item < next_.size(); ++item) {
+    const std::uint16_t symbol = next_[item];
+    const std::size_t head = head_[item] - tables.terminals;
+    bool ends = symbol == kEnd;
+    if (symbol == kEnd) {
+      set_bit(ends_.data(), item);
+      if (head == start_) set_bit(whole_.data(), item);
+    } else {
+      set_bit(before_.data() + symbol * words_, item);
+      if (is_nonterminal(symbol)) {
+        set_bit(nonterminals_.data(), item);
+        if (nullable_[symbol - tables.terminals]) set_bit(skips_.data(), item);
+      } else {
+        const auto kind = static_cast<VirtualToken>(tables.virtual_tokens[symbol]);
+        ends = kind == VirtualToken::dedent;
+      }
+    }
+    if (ends || tables.aligned[head] == 0) set_bit(unaligned_.data(), item);
+    for (std::uint16_t t = 0; t < tables.terminals; ++t) {
+      const bool goes_on = symbol == kEnd             ? follow_[head].test(t)
+                           : is_nonterminal(symbol) ? first_[symbol - tables.terminals].test(t)
+                                                    : symbol == t;
+      if (goes_on) set_bit(viable_.data() + t * words_, item);
+    }
+  }
+  find_predicted();
+  find_universe();
+}
+
+// FIRST and which nonterminals may be empty, to the fixed point.
+void ItemMasks::find_first() {
+  nullable_.assign(tables_.nonterminals, false);
+  first_.resize(tables_.nonterminals);
+  for (bool changed = true; changed;) {
+    changed = false;
+    for (std::uint32_t p = 0; p < tables_.productions; ++p) {
+      const std::size_t head = tables_.heads[p] - tables_.terminals;
+      Terminals first = first_[head];
+      bool nullable = true;
+      for (std::uint32_t i = tables_.bodies[p]; nullable && i < tables_.bodies[p + 1]; ++i) {
+        const std::uint16_t symbol = tables_.symbols[i];
+        if (is_nonterminal(symbol)) {
+          first |= first_[symbol - tables_.terminals];
+          nullable = nullable_[symbol - tables_.terminals];
+        } else {
+          first.set(symbol);
+          nullable = false;
+        }
+      }
+      changed |= first != first_[head] || (nullable && !nullable_[head]);
+      first_[head] = first;
+      if (nullable) nullable_[head] = true;
+    }
+  }
+}
+
+void ItemMasks::find_follow() {
+  follow_.resize(tables_.nonterminals);
+  for (bool changed = true; changed;) {
+    changed = false;
+    for (std::uint32_t p = 0; p < tables_.productions; ++p) {
+      Terminals after = follow_[tables_.heads[p] - tables_.terminals];
+      for (std::uint32_t i = tables_.bodies[p + 1]; i-- > tables_.bodies[p];) {
+        const std::uint16_t symbol = tables_.symbols[i];
+        if (!is_nonterminal(symbol)) {
+          after.reset();
+          after.set(symbol);
+          continue;
+        }
+        const std::size_t n = symbol - tables_.terminals;
+        const Terminals all = follow_[n] | after;
+        changed |= all != follow_[n];
+        follow_[n] = all;
+        after = nullable_[n] ? after | first_[n] : first_[n];
+      }
+    }
+  }
+}
+
+void ItemMasks::find_predicted() {
+  predicted_ = rows(tables_.nonterminals);
+  for (std::size_t from = 0; from < tables_.nonterminals; ++from) {
+    Word* const found = predicted_.data() + from * words_;
+    std::vector<bool> seen(tables_.nonterminals, false);
+    std::vector<std::size_t> todo{from};
+    seen[from] = true;
+    while (!todo.empty()) {
+      const std::size_t n = todo.back();
+      todo.pop_back();
+      for (std::uint32_t item : rules_[n]) {
+        for (;; ++item) {
+          set_bit(found, item);
+          if (next_[item] == kEnd || !is_nonterminal(next_[item])) break;
+          const std::size_t inner = next_[item] - tables_.terminals;
+          if (!seen[inner]) todo.push_back(inner);
+          seen[inner] = true;
+          if (!nullable_[inner]) break;
+        }
+      }
+    }
+  }
+}
+
+void ItemMasks::find_universe() {
+  universe_ = rows(tables_.nonterminals);
+  for (std::size_t from = 0; from < tables_.nonterminals; ++from) {
+    Word* const found = universe_.data() + from * words_;
+    std::vector<std::size_t> todo{from};
+    while (!todo.empty()) {
+      const std::size_t n = todo.back();
+      todo.pop_back();
+      if (has_bit(found, rules_[n].front())) continue;
+      for (std::uint32_t item : rules_[n]) {
+        set_bit(found, item);
+        for (; next_[item] != kEnd; ++item) {
+          set_bit(found, item + 1);
+          if (is_nonterminal(next_[item])) todo.push_back(next_[item] - tables_.terminals);
+        }
+      }
+    }
+  }
+}
+
+bool ItemMasks::advance(const Word* from, const Word* symbols, Word* to) const {
+  Word any = 0, carry = 0;
+  for (std::size_t i = 0; i < words_; ++i) {
+    Word moved = from[i] & symbols[i];
+    any |= moved;
+    const Word up = moved >> 63U;
+    moved = moved << 1U | carry;
+    carry = up;
+    // What steps over an empty symbol moves on by one bit again.
+    for (Word skipped = moved & skips_[i]; skipped != 0; skipped &= skips_[i]) {
+      carry |= skipped >> 63U;
+      skipped <<= 1U;
+      skipped &= ~moved;
+      moved |= skipped;
+    }
+    to[i] |= moved;
+  }
+  return any != 0;
+}
+
+void ItemMasks::through_hole(Word* items) const {
+  // All bits from each item up to the end of its production: adding fills a run of ones upwards.
+  Word carry = 0;
+  for (std::size_t i = 0; i < words_; ++i) {
+    Word filled = items[i] | carry;
+    const Word ends = ends_[i];
+    for (Word more = filled & ~ends; more != 0;) {
+      more = (more << 1U) & ~filled;
+      filled |= more;
+      more &= ~ends;
+    }
+    carry = (filled & ~ends) >> 63U;
+    items[i] = filled;
+  }
+}
+
+void ItemMasks::predict(const Word* items, Word* to) const {
+  for (std::size_t i = 0; i < words_; ++i) {
+    for_each_bit(items[i] & nonterminals_[i], i * 64, [&](std::size_t item) {
+      const std::size_t n = next_[item] - tables_.terminals;
+      if (has_bit(to, rules_[n].front())) return;
+      const Word* const found = row(predicted_, n);
+      for (std::size_t k = 0; k < words_; ++k) to[k] |= found[k];
+    });
+  }
+}
+
+void ItemMasks::universe(const Word* items, Word* to) const {
+  for (std::size_t i = 0; i < words_; ++i) {
+    for_each_bit(items[i] & nonterminals_[i], i * 64, [&](std::size_t item) {
+      const std::size_t n = next_[item] - tables_.terminals;
+      if (has_bit(to, rules_[n].front())) return;
+      const Word* const found = row(universe_, n);
+      for (std::size_t k = 0; k < words_; ++k) to[k] |= found[k];
+    });
+  }
+}
+
+bool ItemMasks::completed(const Word* items, Word* heads) const {
+  bool any = false;
+  for (std::size_t i = 0; i < words_; ++i) {
+    for_each_bit(items[i] & ends_[i], i * 64, [&](std::size_t item) {
+      set_bit(heads, head_[item] - tables_.terminals);
+      any = true;
+    });
+  }
+  return any;
+}
+
+std::size_t ItemMasks::HashHeads::operator()(const std::vector<Word>& heads) const {
+  Word hash = 0;
+  for (const Word word : heads) hash = (hash ^ word) * 0x9E3779B97F4A7C15U ^ hash >> 29U;
+  return static_cast<std::size_t>(hash ^ hash >> 32U);
+}
+
+const Word* ItemMasks::before_heads(const Word* heads) {
+  key_.assign(heads, heads + head_words_);
+  const auto known = before_heads_.find(key_);
+  if (known != before_heads_.end()) return known->second.data();
+  if (before_heads_.size() >= kMemo) before_heads_.clear();
+  std::vector<Word> found = rows(1);
+  for (std::size_t i = 0; i < head_words_; ++i) {
+    for_each_bit(heads[i], i * 64, [&](std::size_t n) {
+      const Word* const some = before(static_cast<std::uint16_t>(n + tables_.terminals));
+      for (std::size_t k = 0; k < words_; ++k) found[k] |= some[k];
+    });
+  }
+  return before_heads_.emplace(key_, std::move(found)).first->second.data();
+}
+
+void ItemMasks::realign(Word* items) const {
+  for (std::size_t i = 0; i < words_; ++i) items[i] &= unaligned_[i];
+}
+
+}  // namespace lacuna::grammar

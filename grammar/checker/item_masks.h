@@ -1,0 +1,83 @@
+// Sets of dotted rules as bits, and what the recogniser asks about them.
+#pragma once
+
+#include <bitset>
+#include <cstddef>
+#include <cstdint>
+#include <unordered_map>
+#include <vector>
+
+#include "grammar/checker/tables.h"
+
+namespace lacuna::grammar {
+
+using Terminals = std::bitset<256>;
+using Word = std::uint64_t;
+
+// A set of dotted rules is words() words. The dotted rules of a production follow each other, so
+// that moving the dot is a shift by one bit.
+class ItemMasks {
+ public:
+  explicit ItemMasks(const GrammarTables& tables);
+
+  static constexpr std::uint16_t kEnd = 0xFFFF;
+
+  const GrammarTables& tables() const { return tables_; }
+  std::size_t words() const { return words_; }
+  std::size_t head_words() const { return head_words_; }
+  bool is_nonterminal(std::uint16_t symbol) const { return symbol >= tables_.terminals; }
+
+  // Rules of the start symbol and what they begin with, as predicted() gives them.
+  const Word* start() const { return row(predicted_, start_); }
+  // Complete rules of the start symbol.
+  const Word* whole() const { return whole_.data(); }
+  // Rules with the dot before the symbol.
+  const Word* before(std::uint16_t symbol) const { return row(before_, symbol); }
+  // Rules that go on with the terminal, or that it may follow.
+  const Word* viable(std::uint16_t terminal) const { return row(viable_, terminal); }
+
+  // to |= the rules of `from` after one of `symbols` (a set of dotted rules with the dot before it).
+  // Symbols that may be empty are stepped over too. False when that is none.
+  bool advance(const Word* from, const Word* symbols, Word* to) const;
+  // Adds every rule with its dot further on: a hole.
+  void through_hole(Word* items) const;
+  // to |= the rules that may begin where a symbol of `items` begins.
+  void predict(const Word* items, Word* to) const;
+  // to |= all dotted rules that a hole may be inside of, where a symbol of `items` is expected.
+  void universe(const Word* items, Word* to) const;
+  // heads |= the nonterminals that `items` completes. False when there is none.
+  bool completed(const Word* items, Word* heads) const;
+  // Rules with the dot before one of the nonterminals.
+  const Word* before_heads(const Word* heads);
+  // Keeps the rules of lines that begin in one column only where they end or a block ends.
+  void realign(Word* items) const;
+
+ private:
+  static constexpr std::size_t kMemo = 4096;
+
+  const Word* row(const std::vector<Word>& rows, std::size_t index) const {
+    return rows.data() + index * words_;
+  }
+  std::vector<Word> rows(std::size_t count) const { return std::vector<Word>(count * words_, 0); }
+  void find_first();
+  void find_follow();
+  void find_predicted();
+  void find_universe();
+
+  const GrammarTables& tables_;
+  std::size_t words_ = 0, head_words_ = 0, start_ = 0;
+  std::vector<std::uint16_t> next_, head_;                // of each dotted rule
+  std::vector<std::vector<std::uint32_t>> rules_;         // of each nonterminal, dot first
+  std::vector<bool> nullable_;                            // by nonterminal
+  std::vector<Terminals> first_, follow_;                 // by nonterminal
+  std::vector<Word> before_, viable_;                     // by symbol, by terminal
+  std::vector<Word> predicted_, universe_;                // by nonterminal
+  std::vector<Word> ends_, skips_, nonterminals_, whole_, unaligned_;
+  struct HashHeads {
+    std::size_t operator()(const std::vector<Word>& heads) const;
+  };
+  std::unordered_map<std::vector<Word>, std::vector<Word>, HashHeads> before_heads_;
+  std::vector<Word> key_;
+};
+
+}  // namespace lacuna::grammar
