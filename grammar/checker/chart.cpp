@@ -306,7 +306,7 @@ void Chart::settle(const Site& site, Rank origin, std::size_t index) {
     }
     if (at_end_ && origin == 0 && meet(work_at(index), masks_.whole(), words_)) accepted_ = true;
     // What is complete where it began was stepped over.
-    if (origin == rank_ || !complete(origin, index)) break;
+    if (origin == rank_ || !complete(site, origin, index)) break;
   }
   if (!line_start) return;
   const std::int32_t began = column_of(origin);
@@ -318,9 +318,11 @@ void Chart::settle(const Site& site, Rank origin, std::size_t index) {
 
 // Moves the rules that waited at `origin` for what the entry completes. True when the entry itself
 // has grown.
-bool Chart::complete(Rank origin, std::size_t index) {
+bool Chart::complete(const Site& site, Rank origin, std::size_t index) {
   std::fill(heads_.begin(), heads_.end(), 0);
-  if (!masks_.completed(work_at(index), heads_.data())) return false;
+  const bool in_hole = site.kind == Kind::hole;
+  const bool from_hole = places_[origin].site.kind == Kind::hole;
+  if (!masks_.completed(work_at(index), from_hole, in_hole, heads_.data())) return false;
   Word fresh = 0;
   for (std::size_t i = 0; i < heads_.size(); ++i) {
     heads_[i] &= ~done_heads_[i];

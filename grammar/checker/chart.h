@@ -75,7 +75,7 @@ class Chart {
   void close(const Site& site);
   void settle(const Site& site, Rank origin, std::size_t index);
   void end_block(const Site& site, Rank origin, Word* items);
-  bool complete(Rank origin, std::size_t index);
+  bool complete(const Site& site, Rank origin, std::size_t index);
   void predict(const Site& site);
   void store();
   void scan(Rank rank, std::uint32_t from);

@@ -64,6 +64,7 @@ ItemMasks::ItemMasks(const GrammarTables& tables) : tables_(tables) {
   }
   find_predicted();
   find_universe();
+  find_wrappers();
 }
 
 // FIRST and which nonterminals may be empty, to the fixed point.
@@ -160,6 +161,43 @@ void ItemMasks::find_universe() {
   }
 }
 
+void ItemMasks::find_wrappers() {
+  for (std::size_t kind = 0; kind < 4; ++kind) {
+    std::vector<Word>& wrappers = wrappers_[kind];
+    wrappers.assign(tables_.nonterminals * head_words_, 0);
+    std::vector<std::vector<std::size_t>> direct(tables_.nonterminals);
+    const auto fits = [&](std::uint32_t from, std::uint32_t to) {
+      for (std::uint32_t i = from; i < to; ++i) {
+        const std::uint16_t symbol = tables_.symbols[i];
+        if (!is_nonterminal(symbol) || !nullable_[symbol - tables_.terminals]) return false;
+      }
+      return true;
+    };
+    for (std::uint32_t p = 0; p < tables_.productions; ++p) {
+      const std::uint32_t first = tables_.bodies[p], last = tables_.bodies[p + 1];
+      for (std::uint32_t i = first; i < last; ++i) {
+        if (!is_nonterminal(tables_.symbols[i])) continue;
+        if ((kind & 1U) == 0 && !fits(first, i)) continue;
+        if ((kind & 2U) == 0 && !fits(i + 1, last)) continue;
+        direct[tables_.symbols[i] - tables_.terminals].push_back(tables_.heads[p] - tables_.terminals);
+      }
+    }
+    for (std::size_t n = 0; n < tables_.nonterminals; ++n) {
+      Word* const found = wrappers.data() + n * head_words_;
+      std::vector<std::size_t> todo{n};
+      set_bit(found, n);
+      while (!todo.empty()) {
+        const std::size_t inner = todo.back();
+        todo.pop_back();
+        for (const std::size_t head : direct[inner]) {
+          if (!has_bit(found, head)) todo.push_back(head);
+          set_bit(found, head);
+        }
+      }
+    }
+  }
+}
+
 bool ItemMasks::advance(const Word* from, const Word* symbols, Word* to) const {
   Word any = 0, carry = 0;
   for (std::size_t i = 0; i < words_; ++i) {
@@ -218,12 +256,16 @@ void ItemMasks::universe(const Word* items, Word* to) const {
   }
 }
 
-bool ItemMasks::completed(const Word* items, Word* heads) const {
+bool ItemMasks::completed(const Word* items, bool any_before, bool any_after, Word* heads) const {
+  const Word* const wrappers = wrappers_[(any_before ? 1 : 0) + (any_after ? 2 : 0)].data();
   bool any = false;
   for (std::size_t i = 0; i < words_; ++i) {
     for_each_bit(items[i] & ends_[i], i * 64, [&](std::size_t item) {
-      set_bit(heads, head_[item] - tables_.terminals);
+      const std::size_t head = head_[item] - tables_.terminals;
       any = true;
+      if (has_bit(heads, head)) return;
+      const Word* const more = wrappers + head * head_words_;
+      for (std::size_t k = 0; k < head_words_; ++k) heads[k] |= more[k];
     });
   }
   return any;

@@ -45,8 +45,10 @@ class ItemMasks {
   void predict(const Word* items, Word* to) const;
   // to |= all dotted rules that a hole may be inside of, where a symbol of `items` is expected.
   void universe(const Word* items, Word* to) const;
-  // heads |= the nonterminals that `items` completes. False when there is none.
-  bool completed(const Word* items, Word* heads) const;
+  // heads |= the nonterminals that `items` completes, and those that these complete in turn where
+  // nothing else is needed: all of a rule before the nonterminal is missing and in a hole
+  // (`any_before`), or all of it after (`any_after`), or empty. False when there is none.
+  bool completed(const Word* items, bool any_before, bool any_after, Word* heads) const;
   // Rules with the dot before one of the nonterminals.
   const Word* before_heads(const Word* heads);
   // Keeps the rules of lines that begin in one column only where they end or a block ends.
@@ -63,6 +65,7 @@ class ItemMasks {
   void find_follow();
   void find_predicted();
   void find_universe();
+  void find_wrappers();
 
   const GrammarTables& tables_;
   std::size_t words_ = 0, head_words_ = 0, start_ = 0;
@@ -73,6 +76,7 @@ class ItemMasks {
   std::vector<Word> before_, viable_;                     // by symbol, by terminal
   std::vector<Word> predicted_, universe_;                // by nonterminal
   std::vector<Word> ends_, skips_, nonterminals_, whole_, unaligned_;
+  std::vector<Word> wrappers_[4];  // by nonterminal: heads; index any_before + 2 * any_after
   struct HashHeads {
     std::size_t operator()(const std::vector<Word>& heads) const;
   };
