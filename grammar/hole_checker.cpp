@@ -1,5 +1,7 @@
 #include "grammar/hole_checker.h"
 
+#include <map>
+#include <mutex>
 #include <string>
 #include <utility>
 
@@ -28,18 +30,26 @@ PartialText join(std::span<const Piece> pieces) {
   return text;
 }
 
+// Some milliseconds to make, and the same for all checkers of a language.
+const ItemMasks& masks_of(const GrammarTables& tables) {
+  static std::mutex mutex;
+  static std::map<const GrammarTables*, std::unique_ptr<const ItemMasks>> all;
+  const std::lock_guard lock(mutex);
+  std::unique_ptr<const ItemMasks>& masks = all[&tables];
+  if (!masks) masks = std::make_unique<const ItemMasks>(tables);
+  return *masks;
+}
+
 }  // namespace
 
 struct HoleChecker::State {
   State(const GrammarTables& tables, const Options& wanted)
       : options(wanted),
-        masks(tables),
         automaton(tables),
         lexer(tables, automaton, wanted.mode == HoleMode::open),
-        chart(masks, lexer) {}
+        chart(masks_of(tables), lexer) {}
 
   Options options;
-  ItemMasks masks;
   TokenAutomaton automaton;
   Lexer lexer;
   Chart chart;

@@ -25,8 +25,8 @@ bool meet(const Word* a, const Word* b, std::size_t words) {
 
 }  // namespace
 
-Chart::Chart(ItemMasks& masks, Lexer& lexer)
-    : masks_(masks), tables_(masks.tables()), lexer_(lexer), words_(masks.words()) {
+Chart::Chart(const ItemMasks& masks, Lexer& lexer)
+    : masks_(masks), memo_(masks), tables_(masks.tables()), lexer_(lexer), words_(masks.words()) {
   for (std::uint16_t t = 0; t < tables_.terminals; ++t) {
     switch (static_cast<VirtualToken>(tables_.virtual_tokens[t])) {
       case VirtualToken::semicolon: semicolon_ = t; break;
@@ -89,7 +89,7 @@ void Chart::keep_common(const PartialText& text) {
   first_here_.assign(text_.size() + 1, -1);
   last_here_.assign(text_.size() + 1, -1);
   entries_.resize(kept_ == 0 ? 0 : places_.back().last_entry);
-  items_.resize(entries_.size() * words_);
+  sparse_.resize(entries_.empty() ? 0 : entries_.back().last);
   edges_.resize(kept_ == 0 ? 0 : places_.back().last_edge);
   for (Rank rank = 0; rank < kept_; ++rank) {
     if (places_[rank].farthest >= cut) scan(rank, cut);
@@ -249,10 +249,22 @@ std::size_t Chart::work_entry(Rank origin) {
   return i;
 }
 
-bool Chart::is_empty(const Word* items) const {
-  Word any = 0;
-  for (std::size_t i = 0; i < words_; ++i) any |= items[i];
-  return any == 0;
+bool Chart::meets(const KeptEntry& entry, const Word* symbols) const {
+  for (std::uint32_t i = entry.first; i < entry.last; ++i) {
+    if ((sparse_[i].word & symbols[sparse_[i].index]) != 0) return true;
+  }
+  return false;
+}
+
+bool Chart::advance(const KeptEntry& entry, const Word* symbols, Word* to) const {
+  bool any = false;
+  for (std::uint32_t i = entry.first; i < entry.last; ++i) {
+    const Word moved = sparse_[i].word & symbols[sparse_[i].index];
+    if (moved == 0) continue;
+    any = true;
+    masks_.advance_word(sparse_[i].index, moved, to);
+  }
+  return any;
 }
 
 // Keeps what some token after this place goes on with.
@@ -330,16 +342,16 @@ bool Chart::complete(const Site& site, Rank origin, std::size_t index) {
     fresh |= heads_[i];
   }
   if (fresh == 0) return false;
-  const Word* const wanted = masks_.before_heads(heads_.data());
+  const Word* const wanted = memo_.before(heads_);
   const Place& place = places_[origin];
   bool grown = false;
   for (std::uint32_t e = place.first_entry; e < place.last_entry; ++e) {
     ++steps_;
-    const Word* const waiting = items_.data() + entries_[e].items;
-    if (!meet(waiting, wanted, words_)) continue;
-    const Rank began = entries_[e].origin;
+    const KeptEntry& waiting = entries_[e];
+    if (!meets(waiting, wanted)) continue;
+    const Rank began = waiting.origin;
     const std::size_t target = began == origin ? index : work_entry(began);
-    grown |= masks_.advance(waiting, wanted, work_at(target)) && began == origin;
+    grown |= advance(waiting, wanted, work_at(target)) && began == origin;
   }
   return grown;
 }
@@ -367,9 +379,12 @@ void Chart::predict(const Site& site) {
 void Chart::store() {
   for (const Entry& entry : work_) {
     const Word* const items = work_items_.data() + entry.items;
-    if (is_empty(items)) continue;
-    entries_.push_back({entry.origin, static_cast<std::uint32_t>(items_.size())});
-    items_.insert(items_.end(), items, items + words_);
+    const auto first = static_cast<std::uint32_t>(sparse_.size());
+    for (std::size_t i = 0; i < words_; ++i) {
+      if (items[i] != 0) sparse_.push_back({static_cast<std::uint32_t>(i), items[i]});
+    }
+    const auto last = static_cast<std::uint32_t>(sparse_.size());
+    if (first != last) entries_.push_back({entry.origin, first, last});
   }
 }
 
@@ -382,11 +397,11 @@ void Chart::scan(Rank rank, std::uint32_t from) {
     const Word* const symbols =
         edge.terminal < 0 ? nullptr : masks_.before(static_cast<std::uint16_t>(edge.terminal));
     for (std::uint32_t e = place.first_entry; e < place.last_entry; ++e) {
-      const Word* const items = items_.data() + entries_[e].items;
       ++steps_;
-      if (symbols != nullptr && !meet(items, symbols, words_)) continue;
+      const KeptEntry& kept = entries_[e];
+      if (symbols != nullptr && !meets(kept, symbols)) continue;
       Waiting& target = waiting_at(edge.target);
-      const Rank origin = entries_[e].origin;
+      const Rank origin = kept.origin;
       auto entry = std::find_if(target.entries.begin(), target.entries.end(),
                                 [&](const Entry& known) { return known.origin == origin; });
       if (entry == target.entries.end()) {
@@ -396,9 +411,11 @@ void Chart::scan(Rank rank, std::uint32_t from) {
       }
       Word* const to = waiting_items_.data() + entry->items;
       if (symbols == nullptr) {
-        unite(items, to, words_);
+        for (std::uint32_t i = kept.first; i < kept.last; ++i) {
+          to[sparse_[i].index] |= sparse_[i].word;
+        }
       } else {
-        masks_.advance(items, symbols, to);
+        advance(kept, symbols, to);
       }
     }
   }

@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <vector>
 
+#include "grammar/checker/head_memo.h"
 #include "grammar/checker/item_masks.h"
 #include "grammar/checker/lexemes.h"
 
@@ -14,7 +15,7 @@ namespace lacuna::grammar {
 // changed since the last run are kept.
 class Chart {
  public:
-  Chart(ItemMasks& masks, Lexer& lexer);
+  Chart(const ItemMasks& masks, Lexer& lexer);
 
   enum class Result : std::uint8_t { accepted, rejected, out_of_budget };
 
@@ -42,10 +43,20 @@ class Chart {
     Context context;
     bool operator==(const Site&) const = default;
   };
-  // The dotted rules at one place that began at one other place.
+  // The dotted rules at one place that began at one other place, in work: offset in an array of
+  // words.
   struct Entry {
     Rank origin;
-    std::uint32_t items;  // offset in an array of words
+    std::uint32_t items;
+  };
+  // The same, kept: those words that are not zero, [first, last) of sparse_.
+  struct KeptEntry {
+    Rank origin;
+    std::uint32_t first, last;
+  };
+  struct SparseWord {
+    std::uint32_t index;
+    Word word;
   };
   struct Edge {
     std::int32_t terminal;  // -1: nothing is read
@@ -78,14 +89,16 @@ class Chart {
   bool complete(const Site& site, Rank origin, std::size_t index);
   void predict(const Site& site);
   void store();
+  bool advance(const KeptEntry& entry, const Word* symbols, Word* to) const;
+  bool meets(const KeptEntry& entry, const Word* symbols) const;
   void scan(Rank rank, std::uint32_t from);
   std::size_t work_entry(Rank origin);
   Word* work_at(std::size_t index) { return work_items_.data() + work_[index].items; }
   void prune(Word* items) const;
-  bool is_empty(const Word* items) const;
   std::int32_t column_of(Rank origin) const;
 
-  ItemMasks& masks_;
+  const ItemMasks& masks_;
+  HeadMemo memo_;
   const GrammarTables& tables_;
   Lexer& lexer_;
   const std::size_t words_;
@@ -94,8 +107,8 @@ class Chart {
 
   PartialText text_;
   std::vector<Place> places_;  // by rank
-  std::vector<Entry> entries_;
-  std::vector<Word> items_;
+  std::vector<KeptEntry> entries_;
+  std::vector<SparseWord> sparse_;
   std::vector<Edge> edges_;
   std::vector<Waiting> waiting_;
   std::size_t waiting_count_ = 0;

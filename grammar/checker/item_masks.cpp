@@ -199,23 +199,14 @@ void ItemMasks::find_wrappers() {
 }
 
 bool ItemMasks::advance(const Word* from, const Word* symbols, Word* to) const {
-  Word any = 0, carry = 0;
+  bool any = false;
   for (std::size_t i = 0; i < words_; ++i) {
-    Word moved = from[i] & symbols[i];
-    any |= moved;
-    const Word up = moved >> 63U;
-    moved = moved << 1U | carry;
-    carry = up;
-    // What steps over an empty symbol moves on by one bit again.
-    for (Word skipped = moved & skips_[i]; skipped != 0; skipped &= skips_[i]) {
-      carry |= skipped >> 63U;
-      skipped <<= 1U;
-      skipped &= ~moved;
-      moved |= skipped;
-    }
-    to[i] |= moved;
+    const Word moved = from[i] & symbols[i];
+    if (moved == 0) continue;
+    any = true;
+    advance_word(i, moved, to);
   }
-  return any != 0;
+  return any;
 }
 
 void ItemMasks::through_hole(Word* items) const {
@@ -271,25 +262,13 @@ bool ItemMasks::completed(const Word* items, bool any_before, bool any_after, Wo
   return any;
 }
 
-std::size_t ItemMasks::HashHeads::operator()(const std::vector<Word>& heads) const {
-  Word hash = 0;
-  for (const Word word : heads) hash = (hash ^ word) * 0x9E3779B97F4A7C15U ^ hash >> 29U;
-  return static_cast<std::size_t>(hash ^ hash >> 32U);
-}
-
-const Word* ItemMasks::before_heads(const Word* heads) {
-  key_.assign(heads, heads + head_words_);
-  const auto known = before_heads_.find(key_);
-  if (known != before_heads_.end()) return known->second.data();
-  if (before_heads_.size() >= kMemo) before_heads_.clear();
-  std::vector<Word> found = rows(1);
+void ItemMasks::before_heads(const Word* heads, Word* to) const {
   for (std::size_t i = 0; i < head_words_; ++i) {
     for_each_bit(heads[i], i * 64, [&](std::size_t n) {
       const Word* const some = before(static_cast<std::uint16_t>(n + tables_.terminals));
-      for (std::size_t k = 0; k < words_; ++k) found[k] |= some[k];
+      for (std::size_t k = 0; k < words_; ++k) to[k] |= some[k];
     });
   }
-  return before_heads_.emplace(key_, std::move(found)).first->second.data();
 }
 
 void ItemMasks::realign(Word* items) const {

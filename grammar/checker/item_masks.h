@@ -4,7 +4,6 @@
 #include <bitset>
 #include <cstddef>
 #include <cstdint>
-#include <unordered_map>
 #include <vector>
 
 #include "grammar/checker/tables.h"
@@ -14,7 +13,7 @@ namespace lacuna::grammar {
 using Terminals = std::bitset<256>;
 using Word = std::uint64_t;
 
-// A set of dotted rules is words() words. The dotted rules of a production follow each other, so
+// Made once for a language and then only read, by any thread. A set of dotted rules is words() words. The dotted rules of a production follow each other, so
 // that moving the dot is a shift by one bit.
 class ItemMasks {
  public:
@@ -39,6 +38,28 @@ class ItemMasks {
   // to |= the rules of `from` after one of `symbols` (a set of dotted rules with the dot before it).
   // Symbols that may be empty are stepped over too. False when that is none.
   bool advance(const Word* from, const Word* symbols, Word* to) const;
+  // The same for one word: to |= what `moved`, rules of word `i`, become with the dot moved.
+  void advance_word(std::size_t i, Word moved, Word* to) const {
+    Word carry = moved >> 63U;
+    moved <<= 1U;
+    for (Word skipped = moved & skips_[i]; skipped != 0; skipped &= skips_[i]) {
+      carry |= skipped >> 63U;
+      skipped = skipped << 1U & ~moved;
+      moved |= skipped;
+    }
+    to[i] |= moved;
+    while (carry != 0) {  // into the next word, of the same production
+      to[++i] |= Word{1};
+      Word low = 1;
+      carry = 0;
+      for (Word skipped = low & skips_[i]; skipped != 0; skipped &= skips_[i]) {
+        carry |= skipped >> 63U;
+        skipped = skipped << 1U & ~low;
+        low |= skipped;
+      }
+      to[i] |= low;
+    }
+  }
   // Adds every rule with its dot further on: a hole.
   void through_hole(Word* items) const;
   // to |= the rules that may begin where a symbol of `items` begins.
@@ -49,14 +70,12 @@ class ItemMasks {
   // nothing else is needed: all of a rule before the nonterminal is missing and in a hole
   // (`any_before`), or all of it after (`any_after`), or empty. False when there is none.
   bool completed(const Word* items, bool any_before, bool any_after, Word* heads) const;
-  // Rules with the dot before one of the nonterminals.
-  const Word* before_heads(const Word* heads);
+  // to |= the rules with the dot before one of the nonterminals.
+  void before_heads(const Word* heads, Word* to) const;
   // Keeps the rules of lines that begin in one column only where they end or a block ends.
   void realign(Word* items) const;
 
  private:
-  static constexpr std::size_t kMemo = 4096;
-
   const Word* row(const std::vector<Word>& rows, std::size_t index) const {
     return rows.data() + index * words_;
   }
@@ -77,11 +96,6 @@ class ItemMasks {
   std::vector<Word> predicted_, universe_;                // by nonterminal
   std::vector<Word> ends_, skips_, nonterminals_, whole_, unaligned_;
   std::vector<Word> wrappers_[4];  // by nonterminal: heads; index any_before + 2 * any_after
-  struct HashHeads {
-    std::size_t operator()(const std::vector<Word>& heads) const;
-  };
-  std::unordered_map<std::vector<Word>, std::vector<Word>, HashHeads> before_heads_;
-  std::vector<Word> key_;
 };
 
 }  // namespace lacuna::grammar
