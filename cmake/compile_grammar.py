@@ -102,6 +102,7 @@ class Compiler:
         if name not in self.heads:
             self.heads[name] = True
             without = self.language.get("without", {}).get(name, [])
+            context = name if name in self.language.get("free_names", []) else context
             for body in self.alternatives(self.rules[name], context):
                 if [x[1] for x in body] not in [[("virtual", self.language["virtual"][w])] for w in without]:
                     self.productions.append((name, body))

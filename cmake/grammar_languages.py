@@ -51,6 +51,9 @@ SCRIPT_RESERVED = ("break case catch class const continue debugger delete do els
                    "for function if import in instanceof new return super switch this throw try typeof var void while "
                    "with null true false").split()
 
+# Rules and aliases in which any keyword is a name.
+SCRIPT_FREE = ["property_identifier", "_module_export_name"]
+
 LANGUAGES = {
     "json": {"package": "tree-sitter-json", "patterns": {
         "string": [(r'"([^\\"\n]|\\.)*"', "line")], "comment": [LINE_COMMENT, BLOCK_COMMENT]}},
@@ -98,7 +101,7 @@ LANGUAGES = {
                     "with_statement function_definition class_definition decorated_definition").split()},
     "javascript": {"package": "tree-sitter-javascript", "patterns": SCRIPT_STRINGS, "virtual": SCRIPT_VIRTUAL},
     "typescript": {"package": "tree-sitter-typescript/typescript", "patterns": SCRIPT_STRINGS,
-                   "virtual": SCRIPT_VIRTUAL, "reserved": SCRIPT_RESERVED, "free_names": ["property_identifier"]},
+                   "virtual": SCRIPT_VIRTUAL, "reserved": SCRIPT_RESERVED, "free_names": SCRIPT_FREE},
     "tsx": {"package": "tree-sitter-typescript/tsx", "patterns": SCRIPT_STRINGS, "virtual": SCRIPT_VIRTUAL,
-            "reserved": SCRIPT_RESERVED, "free_names": ["property_identifier"]},
+            "reserved": SCRIPT_RESERVED, "free_names": SCRIPT_FREE},
 }

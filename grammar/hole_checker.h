@@ -40,7 +40,7 @@ class HoleChecker {
  public:
   struct Options {
     HoleMode mode = HoleMode::closed;
-    std::size_t budget = 200'000;  // steps of the recogniser
+    std::size_t budget = 40'000;  // steps of the recogniser, about 50 ns each
   };
 
   // Null when there is no grammar for the language ("python", "cpp", "typescript", ...).
