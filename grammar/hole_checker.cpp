@@ -61,15 +61,17 @@ HoleChecker::~HoleChecker() = default;
 std::unique_ptr<HoleChecker> HoleChecker::make(std::string_view language, Options options) {
   const GrammarTables* tables = find_tables(std::string(language).c_str());
   if (tables == nullptr) return nullptr;
-  return std::unique_ptr<HoleChecker>(
-      new HoleChecker(std::make_unique<State>(*tables, options)));
+  return std::unique_ptr<HoleChecker>(new HoleChecker(std::make_unique<State>(*tables, options)));
 }
 
 Verdict HoleChecker::check(std::span<const Piece> pieces) {
   switch (state_->chart.run(join(pieces), state_->options.budget)) {
-    case Chart::Result::accepted: return Verdict::Possible;
-    case Chart::Result::rejected: return Verdict::Impossible;
-    case Chart::Result::out_of_budget: break;
+    case Chart::Result::accepted:
+      return Verdict::Possible;
+    case Chart::Result::rejected:
+      return Verdict::Impossible;
+    case Chart::Result::out_of_budget:
+      break;
   }
   return Verdict::Unknown;
 }

@@ -29,12 +29,23 @@ Chart::Chart(const ItemMasks& masks, Lexer& lexer)
     : masks_(masks), memo_(masks), tables_(masks.tables()), lexer_(lexer), words_(masks.words()) {
   for (std::uint16_t t = 0; t < tables_.terminals; ++t) {
     switch (static_cast<VirtualToken>(tables_.virtual_tokens[t])) {
-      case VirtualToken::semicolon: semicolon_ = t; break;
-      case VirtualToken::newline: newline_ = t; break;
-      case VirtualToken::indent: indent_ = t; break;
-      case VirtualToken::dedent: dedent_ = t; break;
-      case VirtualToken::end_of_file: end_of_file_ = t; break;
-      case VirtualToken::none: break;
+      case VirtualToken::semicolon:
+        semicolon_ = t;
+        break;
+      case VirtualToken::newline:
+        newline_ = t;
+        break;
+      case VirtualToken::indent:
+        indent_ = t;
+        break;
+      case VirtualToken::dedent:
+        dedent_ = t;
+        break;
+      case VirtualToken::end_of_file:
+        end_of_file_ = t;
+        break;
+      case VirtualToken::none:
+        break;
     }
   }
   bracket_.assign(tables_.terminals, 0);
@@ -75,9 +86,8 @@ Chart::Result Chart::run(const PartialText& text, std::size_t budget) {
 void Chart::keep_common(const PartialText& text) {
   const auto differ = std::mismatch(text_.begin(), text_.end(), text.begin(), text.end());
   const auto same = static_cast<std::uint32_t>(differ.first - text_.begin());
-  const auto changed = std::find_if(places_.begin(), places_.end(), [&](const Place& place) {
-    return place.seen_up_to > same;
-  });
+  const auto changed = std::find_if(places_.begin(), places_.end(),
+                                    [&](const Place& place) { return place.seen_up_to > same; });
   const std::uint32_t cut = changed == places_.end() ? 0 : changed->site.at;
   const auto first = std::find_if(places_.begin(), changed,
                                   [&](const Place& place) { return place.site.at >= cut; });
@@ -189,7 +199,7 @@ void Chart::line_edges(Context context, bool hole) {
   for (const LineStart& line : gap_.lines) {
     const Site target{line.at, Kind::line_start, {0, false, line.column}};
     add_edge(hole ? -1 : newline_, target);
-    const bool deeper = line.column < 0 || context.column < 0 || line.column > context.column;
+    const bool deeper = line.column != 0 && (line.column < 0 || line.column > context.column);
     if (deeper && !hole) add_edge(indent_, target);
   }
   if (gap_.at_end) {

@@ -56,7 +56,7 @@ ItemMasks::ItemMasks(const GrammarTables& tables) : tables_(tables) {
     }
     if (ends || tables.aligned[head] == 0) set_bit(unaligned_.data(), item);
     for (std::uint16_t t = 0; t < tables.terminals; ++t) {
-      const bool goes_on = symbol == kEnd             ? follow_[head].test(t)
+      const bool goes_on = symbol == kEnd           ? follow_[head].test(t)
                            : is_nonterminal(symbol) ? first_[symbol - tables.terminals].test(t)
                                                     : symbol == t;
       if (goes_on) set_bit(viable_.data() + t * words_, item);
@@ -179,7 +179,8 @@ void ItemMasks::find_wrappers() {
         if (!is_nonterminal(tables_.symbols[i])) continue;
         if ((kind & 1U) == 0 && !fits(first, i)) continue;
         if ((kind & 2U) == 0 && !fits(i + 1, last)) continue;
-        direct[tables_.symbols[i] - tables_.terminals].push_back(tables_.heads[p] - tables_.terminals);
+        direct[tables_.symbols[i] - tables_.terminals].push_back(tables_.heads[p] -
+                                                                 tables_.terminals);
       }
     }
     for (std::size_t n = 0; n < tables_.nonterminals; ++n) {

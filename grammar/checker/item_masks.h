@@ -88,12 +88,12 @@ class ItemMasks {
 
   const GrammarTables& tables_;
   std::size_t words_ = 0, head_words_ = 0, start_ = 0;
-  std::vector<std::uint16_t> next_, head_;                // of each dotted rule
-  std::vector<std::vector<std::uint32_t>> rules_;         // of each nonterminal, dot first
-  std::vector<bool> nullable_;                            // by nonterminal
-  std::vector<Terminals> first_, follow_;                 // by nonterminal
-  std::vector<Word> before_, viable_;                     // by symbol, by terminal
-  std::vector<Word> predicted_, universe_;                // by nonterminal
+  std::vector<std::uint16_t> next_, head_;         // of each dotted rule
+  std::vector<std::vector<std::uint32_t>> rules_;  // of each nonterminal, dot first
+  std::vector<bool> nullable_;                     // by nonterminal
+  std::vector<Terminals> first_, follow_;          // by nonterminal
+  std::vector<Word> before_, viable_;              // by symbol, by terminal
+  std::vector<Word> predicted_, universe_;         // by nonterminal
   std::vector<Word> ends_, skips_, nonterminals_, whole_, unaligned_;
   std::vector<Word> wrappers_[4];  // by nonterminal: heads; index any_before + 2 * any_after
 };

@@ -213,9 +213,8 @@ void Lexer::emit(std::uint16_t pattern, std::uint32_t end) {
   const PartialText& text = *text_;
   const auto from = text.begin() + start.at;
   const bool line_end =
-      !tables_.layout && std::any_of(from, text.begin() + end, [](std::uint16_t c) {
-        return c == '\n' || c == kHole;
-      });
+      !tables_.layout && std::any_of(from, text.begin() + end,
+                                     [](std::uint16_t c) { return c == '\n' || c == kHole; });
   push_start(end, start.after_line_end || line_end, -1, true);
 }
 

@@ -33,7 +33,7 @@ struct Gap {
   std::vector<Lexeme> lexemes;
   std::vector<LineStart> lines;
   std::vector<std::uint32_t> holes;  // that nothing but space and comments lies before
-  bool at_end = false;      // or the end of the text
+  bool at_end = false;               // or the end of the text
   bool after_line_end = false;
   std::uint16_t next = 0;        // first byte of the last place where a token may begin
   std::uint32_t seen_up_to = 0;  // the answer depends on the text before this place only

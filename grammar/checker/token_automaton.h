@@ -50,7 +50,7 @@ class TokenAutomaton {
 
   const GrammarTables& tables_;
   std::vector<std::vector<std::uint16_t>> reachable_;  // by any bytes, itself included
-  std::deque<Node> nodes_;  // references stay valid
+  std::deque<Node> nodes_;                             // references stay valid
   std::map<std::vector<std::uint16_t>, State> known_;
   State start_tight_ = 0, start_loose_ = 0, begun_any_ = 0, begun_line_ = 0;
 };
