@@ -268,7 +268,7 @@ TEST(HoleChecker, WhatAHoleCanStillRepairIsPossible) {
 }
 
 TEST(HoleChecker, OnlyAnOpenHoleMayHideTextInACommentThatItBegins) {
-  const char* const text = "[¤\n 1 2\n¤]";
+  const char* const text = "[¤\n : :\n¤]";
   EXPECT_EQ(check("json", text, HoleMode::closed), Verdict::Impossible);
   EXPECT_EQ(check("json", text, HoleMode::open), Verdict::Possible);
 }
