@@ -46,7 +46,7 @@ struct HoleChecker::State {
   State(const GrammarTables& tables, const Options& wanted)
       : options(wanted),
         automaton(tables),
-        lexer(tables, automaton, wanted.mode == HoleMode::open),
+        lexer(tables, automaton, wanted.mode == HoleMode::Open),
         chart(masks_of(tables), lexer) {}
 
   Options options;
@@ -66,11 +66,11 @@ std::unique_ptr<HoleChecker> HoleChecker::make(std::string_view language, Option
 
 Verdict HoleChecker::check(std::span<const Piece> pieces) {
   switch (state_->chart.run(join(pieces), state_->options.budget)) {
-    case Chart::Result::accepted:
+    case Chart::Result::Accepted:
       return Verdict::Possible;
-    case Chart::Result::rejected:
+    case Chart::Result::Rejected:
       return Verdict::Impossible;
-    case Chart::Result::out_of_budget:
+    case Chart::Result::OutOfBudget:
       break;
   }
   return Verdict::Unknown;

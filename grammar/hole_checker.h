@@ -27,10 +27,10 @@ struct Piece {
 enum class HoleMode : std::uint8_t {
   // A hole may open a comment or a string of several lines that ends after it and hides the text
   // between, so that with two holes hardly anything is impossible.
-  open,
+  Open,
   // Whoever fills the holes sees to it that no comment, and no string that spans lines, begins in a
   // hole and ends outside it.
-  closed,
+  Closed,
 };
 
 // Checks the states of one text, one after the other: an enclosing item with what it needs around it
@@ -39,7 +39,7 @@ enum class HoleMode : std::uint8_t {
 class HoleChecker {
  public:
   struct Options {
-    HoleMode mode = HoleMode::closed;
+    HoleMode mode = HoleMode::Closed;
     std::size_t budget = 40'000;  // steps of the recogniser, about 50 ns each
   };
 

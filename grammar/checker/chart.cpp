@@ -29,22 +29,22 @@ Chart::Chart(const ItemMasks& masks, Lexer& lexer)
     : masks_(masks), memo_(masks), tables_(masks.tables()), lexer_(lexer), words_(masks.words()) {
   for (std::uint16_t t = 0; t < tables_.terminals; ++t) {
     switch (static_cast<VirtualToken>(tables_.virtual_tokens[t])) {
-      case VirtualToken::semicolon:
+      case VirtualToken::Semicolon:
         semicolon_ = t;
         break;
-      case VirtualToken::newline:
+      case VirtualToken::Newline:
         newline_ = t;
         break;
-      case VirtualToken::indent:
+      case VirtualToken::Indent:
         indent_ = t;
         break;
-      case VirtualToken::dedent:
+      case VirtualToken::Dedent:
         dedent_ = t;
         break;
-      case VirtualToken::end_of_file:
+      case VirtualToken::EndOfFile:
         end_of_file_ = t;
         break;
-      case VirtualToken::none:
+      case VirtualToken::None:
         break;
     }
   }
@@ -67,7 +67,7 @@ Chart::Result Chart::run(const PartialText& text, std::size_t budget) {
   steps_ = 0;
   accepted_ = false;
   if (places_.empty()) {
-    const Kind kind = !text_.empty() && text_[0] == kHole ? Kind::hole : Kind::plain;
+    const Kind kind = !text_.empty() && text_[0] == kHole ? Kind::Hole : Kind::Plain;
     Waiting& start = waiting_at({0, kind, {0, false, 0}});
     start.entries.push_back({0, static_cast<std::uint32_t>(waiting_items_.size())});
     waiting_items_.insert(waiting_items_.end(), masks_.start(), masks_.start() + words_);
@@ -75,10 +75,10 @@ Chart::Result Chart::run(const PartialText& text, std::size_t budget) {
   for (std::uint32_t at = 0; at <= text_.size(); ++at) {
     for (std::int32_t i = first_here_[at]; i >= 0; i = waiting_[i].next_here) {
       work_off(i);
-      if (steps_ > budget) return Result::out_of_budget;
+      if (steps_ > budget) return Result::OutOfBudget;
     }
   }
-  return accepted_ ? Result::accepted : Result::rejected;
+  return accepted_ ? Result::Accepted : Result::Rejected;
 }
 
 // Drops every place from the first on that looked at changed text, and sends what the kept ones
@@ -165,11 +165,11 @@ void Chart::add_edge(std::int32_t terminal, const Site& target) {
 
 void Chart::add_token_edge(std::uint16_t terminal, std::uint32_t end, Context context) {
   if (end < text_.size() && text_[end] == kHole) {
-    add_edge(terminal, {end, Kind::hole, {}});
+    add_edge(terminal, {end, Kind::Hole, {}});
     return;
   }
   if (!tables_.layout) {
-    add_edge(terminal, {end, Kind::plain, {}});
+    add_edge(terminal, {end, Kind::Plain, {}});
     return;
   }
   if (bracket_[terminal] > 0) {
@@ -177,12 +177,12 @@ void Chart::add_token_edge(std::uint16_t terminal, std::uint32_t end, Context co
   } else if (bracket_[terminal] < 0) {
     if (context.depth == 0) return;  // nothing is open
     if (context.depth == 1 && context.more) {
-      add_edge(terminal, {end, Kind::plain, context});
+      add_edge(terminal, {end, Kind::Plain, context});
       context.more = false;
     }
     --context.depth;
   }
-  add_edge(terminal, {end, Kind::plain, context});
+  add_edge(terminal, {end, Kind::Plain, context});
 }
 
 void Chart::lexeme_edges(Context context) {
@@ -197,14 +197,14 @@ void Chart::lexeme_edges(Context context) {
 // known column. After a hole, which of them it was is in the hole.
 void Chart::line_edges(Context context, bool hole) {
   for (const LineStart& line : gap_.lines) {
-    const Site target{line.at, Kind::line_start, {0, false, line.column}};
+    const Site target{line.at, Kind::LineStart, {0, false, line.column}};
     add_edge(hole ? -1 : newline_, target);
     const bool deeper = line.column != 0 && (line.column < 0 || line.column > context.column);
     if (deeper && !hole) add_edge(indent_, target);
   }
   if (gap_.at_end) {
     const auto end = static_cast<std::uint32_t>(text_.size());
-    add_edge(hole ? -1 : newline_, {end, Kind::line_start, {0, false, 0}});
+    add_edge(hole ? -1 : newline_, {end, Kind::LineStart, {0, false, 0}});
   }
 }
 
@@ -212,37 +212,37 @@ void Chart::find_edges(const Site& site) {
   const bool layout = tables_.layout;
   const bool first = rank_ == 0;
   out_.reset();
-  open_ = site.kind == Kind::hole;
+  open_ = site.kind == Kind::Hole;
   gap_.clear();
-  if (site.kind == Kind::line_start) {
+  if (site.kind == Kind::LineStart) {
     lexer_.tokens_at(text_, site.at, gap_);
   } else {
     lexer_.gap_at(text_, site.at, gap_);
   }
-  at_end_ = gap_.at_end && (!layout || site.kind != Kind::plain || first);
+  at_end_ = gap_.at_end && (!layout || site.kind != Kind::Plain || first);
   if (at_end_) open_ = true;
 
-  if (layout && site.kind == Kind::hole) {
+  if (layout && site.kind == Kind::Hole) {
     lexeme_edges({0, false, -1});
     lexeme_edges({1, true, -1});
     line_edges({}, true);
   } else {
     lexeme_edges(site.context);
-    if (layout && site.kind == Kind::plain && site.context.depth == 0) {
+    if (layout && site.kind == Kind::Plain && site.context.depth == 0) {
       line_edges(site.context, first);
     }
   }
   for (const std::uint32_t hole : gap_.holes) {
-    if (hole != site.at) add_edge(-1, {hole, Kind::hole, {}});
+    if (hole != site.at) add_edge(-1, {hole, Kind::Hole, {}});
   }
-  if (site.kind != Kind::plain) return;
+  if (site.kind != Kind::Plain) return;
   const bool statement_end =
       gap_.at_end || gap_.next == '}' || (gap_.after_line_end && !continues_statement(gap_.next));
   if (semicolon_ >= 0 && statement_end) {
-    add_edge(semicolon_, {site.at, Kind::after_virtual, site.context});
+    add_edge(semicolon_, {site.at, Kind::AfterVirtual, site.context});
   }
   if (end_of_file_ >= 0 && gap_.at_end) {
-    add_edge(end_of_file_, {site.at, Kind::after_virtual, site.context});
+    add_edge(end_of_file_, {site.at, Kind::AfterVirtual, site.context});
   }
 }
 
@@ -298,8 +298,8 @@ void Chart::close(const Site& site) {
 // The column in which the line of a place begins, where it is the first thing on it.
 std::int32_t Chart::column_of(Rank origin) const {
   const Site& site = origin < places_.size() ? places_[origin].site : Site{};
-  if (origin == 0) return site.kind == Kind::hole ? -1 : 0;
-  return site.kind == Kind::line_start ? site.context.column : -1;
+  if (origin == 0) return site.kind == Kind::Hole ? -1 : 0;
+  return site.kind == Kind::LineStart ? site.context.column : -1;
 }
 
 // Adds what follows a dedent before this line to the rules that began at `origin`.
@@ -318,9 +318,9 @@ void Chart::end_block(const Site& site, Rank origin, Word* items) {
 // Everything that one entry completes.
 void Chart::settle(const Site& site, Rank origin, std::size_t index) {
   std::fill(done_heads_.begin(), done_heads_.end(), 0);
-  const bool line_start = site.kind == Kind::line_start;
+  const bool line_start = site.kind == Kind::LineStart;
   for (;;) {
-    if (site.kind == Kind::hole) masks_.through_hole(work_at(index));
+    if (site.kind == Kind::Hole) masks_.through_hole(work_at(index));
     if (line_start) {
       end_block(site, origin, work_at(index));
     } else {
@@ -342,8 +342,8 @@ void Chart::settle(const Site& site, Rank origin, std::size_t index) {
 // has grown.
 bool Chart::complete(const Site& site, Rank origin, std::size_t index) {
   std::fill(heads_.begin(), heads_.end(), 0);
-  const bool in_hole = site.kind == Kind::hole;
-  const bool from_hole = places_[origin].site.kind == Kind::hole;
+  const bool in_hole = site.kind == Kind::Hole;
+  const bool from_hole = places_[origin].site.kind == Kind::Hole;
   if (!masks_.completed(work_at(index), from_hole, in_hole, heads_.data())) return false;
   Word fresh = 0;
   for (std::size_t i = 0; i < heads_.size(); ++i) {
@@ -372,7 +372,7 @@ void Chart::predict(const Site& site) {
   Word* const begun = work_items_.data() + offset;
   for (const Entry& entry : work_) {
     const Word* const items = work_items_.data() + entry.items;
-    if (site.kind == Kind::hole) {
+    if (site.kind == Kind::Hole) {
       masks_.universe(items, begun);
     } else {
       masks_.predict(items, begun);

@@ -17,7 +17,7 @@ class Chart {
  public:
   Chart(const ItemMasks& masks, Lexer& lexer);
 
-  enum class Result : std::uint8_t { accepted, rejected, out_of_budget };
+  enum class Result : std::uint8_t { Accepted, Rejected, OutOfBudget };
 
   Result run(const PartialText& text, std::size_t budget);
 
@@ -36,10 +36,10 @@ class Chart {
     std::int32_t column = -1;
     bool operator==(const Context&) const = default;
   };
-  enum class Kind : std::uint8_t { plain, hole, line_start, after_virtual };
+  enum class Kind : std::uint8_t { Plain, Hole, LineStart, AfterVirtual };
   struct Site {
     std::uint32_t at = 0;
-    Kind kind = Kind::plain;
+    Kind kind = Kind::Plain;
     Context context;
     bool operator==(const Site&) const = default;
   };

@@ -51,7 +51,7 @@ ItemMasks::ItemMasks(const GrammarTables& tables) : tables_(tables) {
         if (nullable_[symbol - tables.terminals]) set_bit(skips_.data(), item);
       } else {
         const auto kind = static_cast<VirtualToken>(tables.virtual_tokens[symbol]);
-        ends = kind == VirtualToken::dedent;
+        ends = kind == VirtualToken::Dedent;
       }
     }
     if (ends || tables.aligned[head] == 0) set_bit(unaligned_.data(), item);

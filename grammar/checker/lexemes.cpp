@@ -17,11 +17,11 @@ Lexer::Lexer(const GrammarTables& tables, TokenAutomaton& automaton, bool blocks
       const TokenState& state = tables.states[pattern.first_state + q];
       for (std::uint32_t m = state.first_move; m < state.first_move + state.moves; ++m) {
         const TokenMove& move = tables.moves[m];
-        if ((pattern.flags & kWord) != 0 && state.accepting != 0) {
+        if ((pattern.flags & Name) != 0 && state.accepting != 0) {
           for (unsigned c = move.low; c <= move.high; ++c) word_bytes_.set(c);
         }
         const bool line_end = move.low <= '\r' && move.high >= '\n';
-        space_tokens_ |= q == 0 && line_end && (pattern.flags & kExtra) == 0;
+        space_tokens_ |= q == 0 && line_end && (pattern.flags & Extra) == 0;
       }
     }
   }
@@ -166,13 +166,13 @@ void Lexer::accept(std::uint16_t state, std::uint32_t end, bool crossed) {
   const TokenPattern& pattern = tables_.patterns[index];
   const bool at_hole = end < text_->size() && (*text_)[end] == kHole;
   if (pattern.not_before != 0 && end < text_->size() && (*text_)[end] == pattern.not_before) return;
-  if ((pattern.flags & kAnyEnd) != 0 || wide_at(end)) {
+  if ((pattern.flags & AnyEnd) != 0 || wide_at(end)) {
     if (!at_hole) emit(index, end);
     return;
   }
   if (crossed) {  // several ways to read what came before: each has its own longest match
     if (at_hole || grows(state, end)) return;
-    if ((pattern.flags & kKeyword) != 0 && continues_word(end)) return;
+    if ((pattern.flags & Keyword) != 0 && continues_word(end)) return;
     emit(index, end);
     return;
   }
@@ -190,11 +190,11 @@ void Lexer::flush() {
   for (const Accept& found : accepts_) {
     if (found.end < text_->size() && (*text_)[found.end] == kHole) continue;  // reach_hole did
     const TokenPattern& pattern = tables_.patterns[found.pattern];
-    if ((pattern.flags & kKeyword) != 0 && continues_word(found.end)) continue;
+    if ((pattern.flags & Keyword) != 0 && continues_word(found.end)) continue;
     const bool reserved =
-        (pattern.flags & kChecked) != 0 &&
+        (pattern.flags & Checked) != 0 &&
         std::any_of(accepts_.begin(), accepts_.end(), [&](const Accept& other) {
-          return other.end == found.end && (tables_.patterns[other.pattern].flags & kReserved) != 0;
+          return other.end == found.end && (tables_.patterns[other.pattern].flags & Reserved) != 0;
         });
     if (!reserved) emit(found.pattern, found.end);
   }
@@ -204,7 +204,7 @@ void Lexer::flush() {
 void Lexer::emit(std::uint16_t pattern, std::uint32_t end) {
   const TokenPattern& token = tables_.patterns[pattern];
   const Start start = starts_[current_];
-  if ((token.flags & kExtra) == 0) {
+  if ((token.flags & Extra) == 0) {
     gap_->lexemes.push_back({token.terminal, start.after_line_end, end});
     return;
   }

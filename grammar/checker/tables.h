@@ -7,17 +7,17 @@
 namespace lacuna::grammar {
 
 enum PatternFlag : std::uint8_t {
-  kTight = 1,      // begins where the token before it ends
-  kExtra = 2,      // may stand between any two tokens
-  kBlock = 4,      // may span lines; see HoleMode::closed
-  kAnyEnd = 8,     // a shorter match may be the right one
-  kKeyword = 16,   // ends where a name would end
-  kWord = 32,      // the name token
-  kReserved = 64,  // a keyword that cannot be a name
-  kChecked = 128,  // a name that reserved keywords are not
+  Tight = 1,      // begins where the token before it ends
+  Extra = 2,      // may stand between any two tokens
+  Block = 4,      // may span lines; see HoleMode::Closed
+  AnyEnd = 8,     // a shorter match may be the right one
+  Keyword = 16,   // ends where a name would end
+  Name = 32,      // the name token
+  Reserved = 64,  // a keyword that cannot be a name
+  Checked = 128,  // a name that reserved keywords are not
 };
 
-enum class VirtualToken : std::uint8_t { none, semicolon, newline, indent, dedent, end_of_file };
+enum class VirtualToken : std::uint8_t { None, Semicolon, Newline, Indent, Dedent, EndOfFile };
 
 struct TokenMove {
   std::uint8_t low;

@@ -38,11 +38,11 @@ TokenAutomaton::TokenAutomaton(const GrammarTables& tables) : tables_(tables) {
   for (std::uint16_t i = 0; i < tables.pattern_count; ++i) {
     const TokenPattern& pattern = tables.patterns[i];
     tight.push_back(pattern.first_state);
-    if ((pattern.flags & kTight) == 0) loose.push_back(pattern.first_state);
+    if ((pattern.flags & Tight) == 0) loose.push_back(pattern.first_state);
     for (const TokenMove& move : moves_of(tables, pattern.first_state)) {
       const auto& after = reachable_[move.target];
       begun_any.insert(begun_any.end(), after.begin(), after.end());
-      if ((pattern.flags & kBlock) == 0) {
+      if ((pattern.flags & Block) == 0) {
         begun_line.insert(begun_line.end(), after.begin(), after.end());
       }
     }

@@ -35,8 +35,8 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   static std::unique_ptr<HoleChecker> closed[kCount], open[kCount];
   const std::size_t which = data[0] % kCount;
   if (!closed[which]) {
-    closed[which] = HoleChecker::make(kLanguages[which], {HoleMode::closed, 50'000});
-    open[which] = HoleChecker::make(kLanguages[which], {HoleMode::open, 50'000});
+    closed[which] = HoleChecker::make(kLanguages[which], {HoleMode::Closed, 50'000});
+    open[which] = HoleChecker::make(kLanguages[which], {HoleMode::Open, 50'000});
     if (!closed[which] || !open[which]) std::abort();
   }
   const std::string_view text(reinterpret_cast<const char*>(data) + 1, size - 1);

@@ -120,7 +120,7 @@ Verdict check(HoleChecker& checker, std::string_view text) {
   return checker.check(pieces);
 }
 
-Verdict check(const char* language, std::string_view text, HoleMode mode = HoleMode::closed) {
+Verdict check(const char* language, std::string_view text, HoleMode mode = HoleMode::Closed) {
   const auto checker = HoleChecker::make(language, {.mode = mode});
   EXPECT_NE(checker, nullptr) << language;
   return checker ? check(*checker, text) : Verdict::Unknown;
@@ -176,7 +176,7 @@ TEST(HoleChecker, NothingThatHasAFillIsImpossible) {
     ASSERT_TRUE(tree.has_value());
     const ProgramRanges ranges = ranges_of(*tree);
     const auto closed = HoleChecker::make(sample.language);
-    const auto open = HoleChecker::make(sample.language, {.mode = HoleMode::open});
+    const auto open = HoleChecker::make(sample.language, {.mode = HoleMode::Open});
     std::mt19937 random(7);
     for (int i = 0; i < 60; ++i) {
       const std::vector<ByteRange> holes = random_holes(text, ranges, random);
@@ -269,8 +269,8 @@ TEST(HoleChecker, WhatAHoleCanStillRepairIsPossible) {
 
 TEST(HoleChecker, OnlyAnOpenHoleMayHideTextInACommentThatItBegins) {
   const char* const text = "[¤\n : :\n¤]";
-  EXPECT_EQ(check("json", text, HoleMode::closed), Verdict::Impossible);
-  EXPECT_EQ(check("json", text, HoleMode::open), Verdict::Possible);
+  EXPECT_EQ(check("json", text, HoleMode::Closed), Verdict::Impossible);
+  EXPECT_EQ(check("json", text, HoleMode::Open), Verdict::Possible);
 }
 
 TEST(HoleChecker, ACommentOfTheTextMayGoOnThroughAHole) {

@@ -90,7 +90,7 @@ inline std::vector<ByteRange> random_holes(std::string_view text, const ProgramR
   return joined;
 }
 
-// Whether the program keeps the promise of HoleMode::closed for these holes.
+// Whether the program keeps the promise of HoleMode::Closed for these holes.
 inline bool is_closed(const ProgramRanges& ranges, const std::vector<ByteRange>& holes) {
   for (const ByteRange& block : ranges.blocks) {
     for (const ByteRange& hole : holes) {
