@@ -59,6 +59,10 @@ std::vector<Setting> settings(bool copies) {
       [](engine::InfillOptions& options) { options.cache.scope = CacheScope::Prefix; });
   add("cache, refresh at half", 1000,
       [](engine::InfillOptions& options) { options.cache.refresh_share = 0.5F; });
+  for (const float drift : {0.9F, 0.99F, 0.999F}) {
+    add("cache, refresh at drift " + fixed(drift, 3), 1000,
+        [drift](engine::InfillOptions& options) { options.cache.refresh_drift = drift; });
+  }
   for (const int look : {4, 16}) {
     add("cache, refresh 1000, look " + std::to_string(look), 1000,
         [look](engine::InfillOptions& options) {

@@ -97,6 +97,13 @@ void add_cache_options(CLI::App& app, SamplingFlags& flags) {
       ->type_name("X")
       ->group(kSamplerGroup)
       ->check(CLI::Range(0.0, 1.0));
+  app.add_option("--refresh-drift", flags.refresh_drift,
+                 "Recompute the context also when a token that the masks attend to most attends "
+                 "otherwise than one step before: a cosine below X; 0 never, above 1 always "
+                 "(default: 0)")
+      ->type_name("X")
+      ->group(kSamplerGroup)
+      ->check(CLI::Range(0.0, 2.0));
   app.add_option("--look-around", flags.look_around,
                  "Compute also N tokens before and after each hole or block (default: 0)")
       ->type_name("N")
@@ -238,6 +245,7 @@ engine::CacheOptions with_cache_flags(engine::CacheOptions defaults, const Sampl
   }
   defaults.refresh = flags.refresh.value_or(defaults.refresh);
   defaults.refresh_share = flags.refresh_share.value_or(defaults.refresh_share);
+  defaults.refresh_drift = flags.refresh_drift.value_or(defaults.refresh_drift);
   defaults.look_before = flags.look_around.value_or(defaults.look_before);
   defaults.look_after = flags.look_around.value_or(defaults.look_after);
   return defaults;

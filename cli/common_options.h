@@ -54,6 +54,7 @@ struct SamplingFlags {
   std::optional<std::string> cache;
   std::optional<int> refresh;
   std::optional<float> refresh_share;
+  std::optional<float> refresh_drift;
   std::optional<int> look_around;
 };
 

@@ -144,12 +144,16 @@ Result<engine::CacheOptions> parse_cache(Fields& fields) {
   fields.read("cache", name);
   fields.read("refresh", refresh);
   fields.read("refresh_share", cache.refresh_share);
+  fields.read("refresh_drift", cache.refresh_drift);
   fields.read("look_before", cache.look_before);
   fields.read("look_after", cache.look_after);
   if (!fields.problem().empty()) return wrong(fields.problem());
   if (refresh == 0) return wrong("\"refresh\" is 0; it must be at least 1");
   if (!(cache.refresh_share >= 0 && cache.refresh_share <= 1)) {
     return wrong("\"refresh_share\" must be from 0 to 1");
+  }
+  if (!(cache.refresh_drift >= 0 && cache.refresh_drift <= 2)) {
+    return wrong("\"refresh_drift\" must be from 0 to 2");
   }
   cache.refresh = refresh.value_or(name == "cached" ? 8 : 0);
   if (name == "exact") {

@@ -80,6 +80,8 @@ Json options_json(const engine::InfillOptions& options) {
           {"exact", options.exact},
           {"cache", options.exact ? "exact" : engine::name_of(options.cache.scope)},
           {"refresh", options.cache.refresh},
+          {"refresh_share", as_json(options.cache.refresh_share)},
+          {"refresh_drift", as_json(options.cache.refresh_drift)},
           {"tokens", options.default_hole_tokens},
           {"context", options.max_canvas}};
 }

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cstddef>
+#include <iterator>
 #include <numeric>
 
 namespace lacuna::engine {
@@ -11,11 +12,19 @@ class Cache : public CachePolicy {
  public:
   Cache(const CacheOptions& options, int capacity) : options_(options) {
     all_.reserve(static_cast<std::size_t>(capacity));
+    between_.reserve(static_cast<std::size_t>(capacity));
     rows_.reserve(static_cast<std::size_t>(capacity));
   }
 
   std::span<const std::int32_t> rows(const CacheStep& step) override {
-    if (!needs_full_pass(step)) return rows_between(step);
+    if (needs_full_pass(step)) return refresh(step);
+    rows_between(step);
+    rows_.clear();
+    std::ranges::set_union(between_, step.watched, std::back_inserter(rows_));
+    return rows_;
+  }
+
+  std::span<const std::int32_t> refresh(const CacheStep& step) override {
     masks_at_refresh_ = step.masks;
     all_.resize(step.hole_of.size());
     std::iota(all_.begin(), all_.end(), 0);
@@ -23,7 +32,7 @@ class Cache : public CachePolicy {
   }
 
   std::span<const std::int32_t> rows_between(const CacheStep& step) override {
-    rows_.clear();
+    between_.clear();
     const int size = static_cast<int>(step.hole_of.size());
     if (options_.scope == CacheScope::None || options_.refresh == 1) {
       append(0, size);
@@ -33,7 +42,7 @@ class Cache : public CachePolicy {
       const int end = options_.scope == CacheScope::Prefix ? size : step.block_end;
       append_around(step, step.block_begin, end);
     }
-    return rows_;
+    return between_;
   }
 
  private:
@@ -64,14 +73,15 @@ class Cache : public CachePolicy {
   }
 
   void append(int begin, int end) {
-    const int next = rows_.empty() ? 0 : rows_.back() + 1;
-    for (int row = std::max(begin, next); row < end; ++row) rows_.push_back(row);
+    const int next = between_.empty() ? 0 : between_.back() + 1;
+    for (int row = std::max(begin, next); row < end; ++row) between_.push_back(row);
   }
 
   CacheOptions options_;
   int masks_at_refresh_ = 0;
-  std::vector<std::int32_t> all_;   // of a full pass
-  std::vector<std::int32_t> rows_;  // of one between
+  std::vector<std::int32_t> all_;      // of a full pass
+  std::vector<std::int32_t> between_;  // of one between
+  std::vector<std::int32_t> rows_;     // with those watched
 };
 
 }  // namespace
@@ -88,6 +98,10 @@ std::string_view name_of(CacheScope scope) {
       return "prefix";
   }
   return "unknown";
+}
+
+bool watches(const CacheOptions& options) {
+  return options.refresh_drift > 0 && options.scope != CacheScope::None && options.refresh != 1;
 }
 
 std::unique_ptr<CachePolicy> make_cache(const CacheOptions& options, int capacity) {

@@ -19,6 +19,8 @@ struct CacheStep {
   int block_end;
   int masks;        // of the block, still masked
   bool row_before;  // the row before a hole predicts its first token: logits are shifted
+  // Positions to compute at every step because their attention is watched, increasing.
+  std::span<const std::int32_t> watched = {};
 };
 
 class CachePolicy {
@@ -29,8 +31,11 @@ class CachePolicy {
   // call.
   virtual std::span<const std::int32_t> rows(const CacheStep& step) = 0;
 
-  // The rows that a step between two full passes computes; all where there is none between them.
-  // Changes nothing.
+  // All rows: the step asked about last becomes a full pass after all.
+  virtual std::span<const std::int32_t> refresh(const CacheStep& step) = 0;
+
+  // The rows that a step between two full passes computes but for those watched; all where there is
+  // none between them. Valid until the next call of this.
   virtual std::span<const std::int32_t> rows_between(const CacheStep& step) = 0;
 };
 
@@ -52,6 +57,10 @@ struct CacheOptions {
   // Above 0: a full pass also when this share of the masks that the block had at the last full
   // pass has been committed since.
   float refresh_share = 0;
+  // Above 0: a full pass also when the attention of a watched token has less than this in common
+  // with what it was at the step before (attention_watch.h); above 1 at every step. Such a step
+  // takes two passes.
+  float refresh_drift = 0;
   // Rows before and after each hole or block that are recomputed with it (dInfer's vicinity
   // refresh).
   int look_before = 0;
@@ -61,6 +70,9 @@ struct CacheOptions {
 // Filled positions stay among the rows: their keys and values depend on every token that was
 // committed since. Where logits are shifted the row before a hole is always in, so that no first
 // token is committed blindly. refresh 1 equals CacheScope::None.
+// Whether a step may turn out to need a full pass.
+bool watches(const CacheOptions& options);
+
 std::unique_ptr<CachePolicy> make_cache(const CacheOptions& options, int capacity);
 
 }  // namespace lacuna::engine

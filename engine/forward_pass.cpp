@@ -74,17 +74,19 @@ struct ForwardPass::Buffers {
   KvBuffer variant_kv;          // of one layer: rows of all variants
   KvBuffer spliced_kv;          // of one layer: what a spliced variant sees
 
-  std::vector<Part> parts;           // of the last run
-  std::vector<std::int32_t> ids;     // [rows] tokens of the computed rows
-  std::vector<std::int32_t> places;  // [rows] their positions
-  std::vector<std::int32_t> sides;   // [variant rows] 0, 1, ...
-  std::vector<float> x;              // [rows, D] residual stream
-  std::vector<float> q;              // [rows, H P] queries, then what attention made of them
-  std::vector<float> hidden;         // [rows, D] final norm of the wanted rows
-  std::vector<float> norm;           // [chunk, D]
-  std::vector<float> qkv;            // [chunk, (H + 2 K) P]
-  std::vector<float> gate_up;        // [chunk, 2 F]
-  std::vector<float> activated;      // [chunk, F]
+  std::vector<Part> parts;             // of the last run
+  std::vector<std::int32_t> ids;       // [rows] tokens of the computed rows
+  std::vector<std::int32_t> places;    // [rows] their positions
+  std::vector<std::int32_t> sides;     // [variant rows] 0, 1, ...
+  std::vector<float> x;                // [rows, D] residual stream
+  std::vector<float> q;                // [rows, H P] queries, then what attention made of them
+  std::vector<float> hidden;           // [rows, D] final norm of the wanted rows
+  std::vector<float> norm;             // [chunk, D]
+  std::vector<float> qkv;              // [chunk, (H + 2 K) P]
+  std::vector<float> gate_up;          // [chunk, 2 F]
+  std::vector<float> activated;        // [chunk, F]
+  std::vector<float> watched;          // [H, canvas] weights of attention, for a watch
+  std::vector<std::int32_t> watching;  // the rows of the run that they are of
   int n_hidden = 0;
 
   int width() const { return weights->config.hidden_size; }
@@ -98,6 +100,8 @@ struct ForwardPass::Buffers {
   int lay_out(std::span<const ForwardInput> inputs);
   void project_qkv(int layer, int n_rows);
   void store(int layer, const Part& part, int first, int end, const float* qkv_rows);
+  void watch(int layer, const Part& part);
+  std::span<const float> mean_attention(int layer, const Part& part);
   void attend(int layer, const Part& part);
   kernels::KvCacheView spliced_cache(int layer, const ForwardInput& input);
   int keep_wanted();
@@ -136,6 +140,9 @@ ForwardPass::ForwardPass(const Transformer& transformer, kernels::CpuContext& co
   b.qkv.resize(chunk * (heads + 2 * kv_heads));
   b.gate_up.resize(chunk * 2 * mlp);
   b.activated.resize(chunk * mlp);
+  if (!limits.watches) return;
+  b.watched.resize(static_cast<std::size_t>(config.heads) * limits.canvas);
+  b.watching.reserve(static_cast<std::size_t>(limits.canvas));
 }
 
 ForwardPass::ForwardPass(ForwardPass&&) noexcept = default;
@@ -154,6 +161,7 @@ int ForwardPass::Buffers::lay_out(std::span<const ForwardInput> inputs) {
     assert(std::includes(input.rows.begin(), input.rows.end(), input.wanted.begin(),
                          input.wanted.end()));
     assert(!input.splice || (input.variant && limits.splices));
+    assert(input.watch == nullptr || (!input.variant && limits.watches));
     if (input.rows.empty()) continue;
     parts.push_back({.input = &input,
                      .first = n_rows,
@@ -239,6 +247,44 @@ kernels::KvCacheView ForwardPass::Buffers::spliced_cache(int layer, const Forwar
   rest.by = by;
   kernels::kv_move(*context, rest);
   return spliced_kv.view;
+}
+
+// The weights with which the rows `watching` attend to the canvas, the mean over heads: [T]. Their
+// queries and all keys must be there.
+std::span<const float> ForwardPass::Buffers::mean_attention(int layer, const Part& part) {
+  const int H = weights->config.heads;
+  const int T = static_cast<int>(part.input->canvas.size());
+  kernels::attention_weights(
+      *context, {.y = watched.data(),
+                 .q = q.data(),
+                 .rows = watching.data(),
+                 .cache = cache(part.input->slot, layer),
+                 .M = static_cast<int>(watching.size()),
+                 .H = H,
+                 .T = T,
+                 .scale = 1.0F / std::sqrt(static_cast<float>(weights->config.head_size))});
+  for (int h = 1; h < H; ++h) {
+    const float* head = watched.data() + static_cast<std::size_t>(h) * T;
+    for (int t = 0; t < T; ++t) watched[t] += head[t];
+  }
+  for (int t = 0; t < T; ++t) watched[t] /= static_cast<float>(H);
+  return std::span(watched).first(static_cast<std::size_t>(T));
+}
+
+void ForwardPass::Buffers::watch(int layer, const Part& part) {
+  AttentionWatch& watch = *part.input->watch;
+  const std::span<const std::int32_t> rows = part.input->rows;
+  if (rows.size() == part.input->canvas.size()) {
+    watching.clear();
+    for (const std::int32_t position : watch.masked()) watching.push_back(part.first + position);
+    watch.choose(layer, mean_attention(layer, part));
+  }
+  const int token = watch.token(layer);
+  if (token < 0) return;
+  const auto at = std::lower_bound(rows.begin(), rows.end(), token);
+  assert(at != rows.end() && *at == token);
+  watching.assign(1, part.first + static_cast<int>(at - rows.begin()));
+  watch.follow(layer, mean_attention(layer, part));
 }
 
 void ForwardPass::Buffers::attend(int layer, const Part& part) {
@@ -339,6 +385,9 @@ void ForwardPass::run(std::span<const ForwardInput> inputs) {
                               .scales = b.weights->embedding.parts.scales});
   for (int layer = 0; layer < config.layers; ++layer) {
     b.project_qkv(layer, n_rows);
+    for (const Part& part : b.parts) {
+      if (part.input->watch != nullptr) b.watch(layer, part);
+    }
     // Nothing reads the last layer's output but the head, and it only at the wanted rows.
     if (layer == config.layers - 1) n_rows = b.keep_wanted();
     // Variants come last: the others replace keys and values that variants see.

@@ -6,16 +6,11 @@
 #include <optional>
 #include <span>
 
+#include "engine/attention_watch.h"
+#include "engine/canvas_splice.h"
 #include "engine/transformer.h"
 
 namespace lacuna::engine {
-
-// `removed` tokens from `begin` on make room for `inserted` others.
-struct CanvasSplice {
-  int begin;
-  int removed;
-  int inserted;
-};
 
 // One canvas of a batch. Ids must lie in [0, vocab_size).
 struct ForwardInput {
@@ -33,6 +28,8 @@ struct ForwardInput {
   // after the splice: what follows it is turned to its new positions.
   bool variant = false;
   std::optional<CanvasSplice> splice = {};
+  // Is told how the watched tokens attend; their rows must be among `rows`. Not for a variant.
+  AttentionWatch* watch = nullptr;
 };
 
 // What a ForwardPass has memory for.
@@ -43,6 +40,8 @@ struct ForwardLimits {
   int variant_rows = 0;  // of all variants of a run; included in `rows`
   // Whether variants may have a splice.
   bool splices = false;
+  // Whether inputs may have a watch.
+  bool watches = false;
 };
 
 // Keys and values of the canvases and the buffers of a pass. Everything is allocated here, once;

@@ -45,6 +45,8 @@ struct PredictRequest {
   Guidance guidance = {};
   // What `canvas` and the file around it have to copy is mixed in; null: nothing is.
   const CopySource* copies = nullptr;
+  // Is told of the pass, unless this is a variant.
+  AttentionWatch* watch = nullptr;
 
   std::span<const std::int32_t> banned_at(int position) const {
     if (banned.empty()) return {};

@@ -10,21 +10,25 @@ constexpr std::array<Profile, 4> kProfiles = {{
     {.name = "fast",
      .purpose = "as soon as possible: several tokens a pass, the context computed once",
      .refresh = 16,
+     .look_around = 0,
      .entropy_budget = 1,
      .exact = false},
     {.name = "balanced",
      .purpose = "tokens together only where they are nearly certain",
      .refresh = 4,
+     .look_around = 0,
      .entropy_budget = 0.1F,
      .exact = false},
     {.name = "quality",
-     .purpose = "one token a pass, the context computed anew at every other one",
-     .refresh = 2,
+     .purpose = "one token a pass, what is near computed at each and the context at every fourth",
+     .refresh = 4,
+     .look_around = 32,
      .entropy_budget = 0,
      .exact = false},
     {.name = "exact",
      .purpose = "the published sampler, float32, no token suppressed",
      .refresh = 1,
+     .look_around = 0,
      .entropy_budget = 0,
      .exact = true},
 }};
@@ -44,7 +48,9 @@ Result<Profile> profile_named(std::string_view name) {
 }
 
 void apply(const Profile& profile, InfillOptions& options) {
-  options.cache = {.refresh = profile.refresh};
+  options.cache = {.refresh = profile.refresh,
+                   .look_before = profile.look_around,
+                   .look_after = profile.look_around};
   options.exact = profile.exact;
   SamplingOptions& sampling = options.sampling;
   sampling.algorithm = Algorithm::Entropy;

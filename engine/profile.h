@@ -14,6 +14,7 @@ struct Profile {
   std::string_view name;
   std::string_view purpose;
   int refresh;
+  int look_around;       // rows computed on each side of a hole
   float entropy_budget;  // 0: one token a pass
   bool exact;
 };

@@ -55,7 +55,7 @@ void TransformerPredictor::run(std::span<const PredictRequest> requests) {
   sources_.clear();
   // wanted_ never grows beyond its capacity: a wanted row is a computed row.
   const auto add_input = [this](const PredictRequest& request, std::span<const std::int32_t> canvas,
-                                int slot) {
+                                int slot, AttentionWatch* watch) {
     const std::size_t first = wanted_.size();
     add_wanted(request.masked);
     inputs_.push_back({.canvas = canvas,
@@ -63,15 +63,17 @@ void TransformerPredictor::run(std::span<const PredictRequest> requests) {
                        .wanted = std::span(wanted_).subspan(first),
                        .slot = slot,
                        .variant = request.variant,
-                       .splice = request.splice});
+                       .splice = request.splice,
+                       .watch = watch});
     return static_cast<int>(first);
   };
   for (std::size_t r = 0; r < requests.size(); ++r) {
     const PredictRequest& request = requests[r];
-    const int first = add_input(request, request.canvas, request.slot);
-    const int guide = is_guided(request)
-                          ? add_input(request, request.guidance.canvas, request.guidance.slot)
-                          : -1;
+    const int first =
+        add_input(request, request.canvas, request.slot, request.variant ? nullptr : request.watch);
+    const int guide = is_guided(request) ? add_input(request, request.guidance.canvas,
+                                                     request.guidance.slot, nullptr)
+                                         : -1;
     int row = -1;
     int last = -1;  // row of the network
     for (std::size_t i = 0; i < request.masked.size(); ++i) {

@@ -33,7 +33,7 @@ std::size_t distance(Span a, Span b) {
 }  // namespace
 
 Gate::Gate(const Grammar& grammar, std::string_view text, std::vector<Span> holes)
-    : grammar_(grammar), text_(text), holes_(std::move(holes)) {
+    : grammar_(grammar), text_(text), holes_(std::move(holes)), parser_(grammar) {
   find_old_errors();
 }
 
@@ -70,16 +70,32 @@ std::optional<Gate::Mark> Gate::mark_of(Span span, const std::string& what,
   return mark;
 }
 
+const SyntaxTree* Gate::parse_next(std::string text) {
+  if (last_tree_) {
+    const std::string_view before = last_text_;
+    const auto head = std::mismatch(before.begin(), before.end(), text.begin(), text.end());
+    const auto begin = static_cast<std::size_t>(head.first - before.begin());
+    const std::size_t most = std::min(before.size(), text.size()) - begin;
+    std::size_t tail = 0;
+    while (tail < most && before[before.size() - 1 - tail] == text[text.size() - 1 - tail]) ++tail;
+    last_tree_->edit(before, begin, before.size() - tail,
+                     std::string_view(text).substr(begin, text.size() - tail - begin));
+  }
+  last_text_ = std::move(text);
+  last_tree_ = parser_.parse(last_text_, last_tree_ ? &*last_tree_ : nullptr);
+  return last_tree_ ? &*last_tree_ : nullptr;
+}
+
 std::vector<Gate::Fault> Gate::faults(std::span<const std::string> fills,
-                                      std::vector<Span>& places) const {
-  const std::string text = filled(fills, places);
+                                      std::vector<Span>& places) {
+  const SyntaxTree* tree = parse_next(filled(fills, places));
+  const std::string& text = last_text_;
   std::vector<Fault> result;
   const auto add = [&](Span span, std::string what) {
     auto mark = mark_of(span, what, places);
     result.push_back({.span = span, .what = std::move(what), .mark = std::move(mark)});
   };
-  const auto tree = parse(grammar_, text);
-  if (!tree) {
+  if (tree == nullptr) {
     result.push_back({.span = {0, text.size()}, .what = "it cannot be parsed", .mark = {}});
     return result;
   }
@@ -96,14 +112,10 @@ std::vector<Gate::Fault> Gate::faults(std::span<const std::string> fills,
       for (const Span& span : nodes_of_kind(*tree, kind)) add(span, "a statement of Python 2");
     }
   }
-  for (const Leaf& leaf : leaves_of(*tree)) {
-    if (!leaf.in_text) continue;
-    for (const Span& place : places) {
-      if (leaf.begin < place.begin || leaf.begin >= place.end || leaf.end <= place.end) continue;
-      result.push_back({.span = {leaf.begin, place.end},
-                        .what = leaf.comment ? "a comment goes on after the fill"
-                                             : "a string goes on after the fill",
-                        .mark = {}});
+  for (const Span& place : places) {
+    if (text_goes_on_after(*tree, place)) {
+      result.push_back(
+          {.span = place, .what = "a string or comment goes on after the fill", .mark = {}});
     }
   }
   return result;
@@ -139,8 +151,10 @@ void Gate::find_old_errors() {
     tried.push_back(std::move(found));
     return better;
   };
-  std::vector<std::string> best(holes_.size());
+  std::vector<std::string>& best = neutral_;
+  best.resize(holes_.size());
   std::vector<std::string> fills;
+  fills.reserve(holes_.size());
   for (const Span& hole : holes_) fills.emplace_back(text_.substr(hole.begin, hole.size()));
   if (attempt(fills)) best = fills;
   for (const std::string_view neutral : kNeutral) {
@@ -156,7 +170,7 @@ void Gate::find_old_errors() {
   }
   tolerated_ = std::numeric_limits<std::size_t>::max();
   for (const std::vector<Fault>& found : tried) tolerated_ = std::min(tolerated_, count_new(found));
-  works_ = parse(grammar_, filled(best, places)).has_value();
+  works_ = parse_next(filled(best, places)) != nullptr;
 }
 
 Problem Gate::problem_of(const Fault& fault, std::span<const std::string> fills,
@@ -176,7 +190,12 @@ Problem Gate::problem_of(const Fault& fault, std::span<const std::string> fills,
   return {.hole = static_cast<int>(nearest), .fill = {begin, end}, .what = fault.what};
 }
 
-std::vector<Problem> Gate::judge(std::span<const std::string> fills) const {
+bool Gate::passes(std::span<const std::string> fills) {
+  std::vector<Span> places;
+  return !works_ || holes_.empty() || count_new(faults(fills, places)) <= tolerated_;
+}
+
+std::vector<Problem> Gate::judge(std::span<const std::string> fills) {
   std::vector<Span> places;
   const std::vector<Fault> found = faults(fills, places);
   std::vector<Problem> problems;

@@ -22,7 +22,7 @@ struct Problem {
 };
 
 // Judges fills of one text with holes. Errors that the text had before, whatever stands in the holes,
-// do not count.
+// do not count. For one thread at a time.
 class Gate {
  public:
   // `text` must live as long as the gate; `holes` are sorted and do not overlap.
@@ -37,8 +37,13 @@ class Gate {
   // Whether texts of this kind can be judged at all: not when the parser got lost.
   bool works() const { return works_; }
 
-  // One fill for each hole. Empty when all is well.
-  std::vector<Problem> judge(std::span<const std::string> fills) const;
+  // Something simple for each hole with which the text has the fewest errors.
+  const std::vector<std::string>& neutral_fills() const { return neutral_; }
+
+  // One fill for each hole. Empty when all is well. The time goes with what has changed since the
+  // last call, and in Python with the size of the text.
+  std::vector<Problem> judge(std::span<const std::string> fills);
+  bool passes(std::span<const std::string> fills);
 
  private:
   // A place that does not depend on what is in the holes: a gap between holes, and bytes from its
@@ -55,7 +60,8 @@ class Gate {
   };
 
   std::string filled(std::span<const std::string> fills, std::vector<Span>& places) const;
-  std::vector<Fault> faults(std::span<const std::string> fills, std::vector<Span>& places) const;
+  const SyntaxTree* parse_next(std::string text);
+  std::vector<Fault> faults(std::span<const std::string> fills, std::vector<Span>& places);
   std::optional<Mark> mark_of(Span span, const std::string& what,
                               std::span<const Span> places) const;
   std::size_t count_new(const std::vector<Fault>& faults) const;
@@ -66,6 +72,10 @@ class Gate {
   const Grammar& grammar_;
   std::string_view text_;
   std::vector<Span> holes_;
+  Parser parser_;
+  std::string last_text_;  // that was parsed
+  std::optional<SyntaxTree> last_tree_;
+  std::vector<std::string> neutral_;
   std::set<Mark> old_;
   std::size_t tolerated_ = 0;
   bool works_ = true;

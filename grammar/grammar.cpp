@@ -26,16 +26,16 @@ const TSQuery* Grammar::query() const {
 }
 
 std::span<const std::unique_ptr<const Grammar>> grammars() {
-  static const std::vector<std::unique_ptr<const Grammar>> kAll = [] {
-    std::vector<std::unique_ptr<const Grammar>> all;
+  static const std::vector<std::unique_ptr<const Grammar>> all = [] {
+    std::vector<std::unique_ptr<const Grammar>> made;
     for (const ParserEntry& entry : parsers()) {
       const Language* language = language_named(entry.language);
       assert(language != nullptr && "a parser for a language that has no row in language.cpp");
-      all.push_back(std::make_unique<const Grammar>(entry, *language));
+      made.push_back(std::make_unique<const Grammar>(entry, *language));
     }
-    return all;
+    return made;
   }();
-  return kAll;
+  return all;
 }
 
 const Grammar* grammar_of(const Language* language) {

@@ -200,8 +200,8 @@ class CursorPlace {
   // Whether a leaf is not the last one of its string.
   bool opens_string(const Leaf& leaf) const {
     std::size_t quotes = 0;
-    for (std::size_t i = next_; i-- > 0 && leaves_[i].in_text;) {
-      quotes += is_quote(leaves_[i]) ? 1 : 0;
+    for (std::size_t i = next_; i > 0 && leaves_[i - 1].in_text; --i) {
+      quotes += is_quote(leaves_[i - 1]) ? 1 : 0;
     }
     return !is_quote(leaf) || quotes % 2 == 1;
   }
@@ -394,10 +394,11 @@ Span inner_body(std::string_view text, const std::vector<Leaf>& leaves, Span bod
   }
   Span content = trimmed(text, inner);
   // Where no bracket opens a body, comments before its first statement do not count to it.
-  for (auto leaf = first; inner == body && leaf != leaves.begin() && (--leaf)->comment;) {
-    const Span line = line_around(text, leaf->begin);
-    if (!is_blank(text.substr(line.begin, leaf->begin - line.begin))) break;
-    content.begin = leaf->begin;
+  for (auto leaf = first; inner == body && leaf != leaves.begin(); --leaf) {
+    const Leaf& before = *(leaf - 1);
+    const Span line = line_around(text, before.begin);
+    if (!before.comment || !is_blank(text.substr(line.begin, before.begin - line.begin))) break;
+    content.begin = before.begin;
   }
   if (content.size() > 0) return content;
   const std::size_t line_end = text.find('\n', inner.begin);
@@ -591,9 +592,9 @@ Result<std::vector<PickedHole>> holes_of_node(std::string_view text, const Synta
   const std::vector<Leaf> leaves = leaves_of(tree);
   std::vector<PickedHole> holes;
   std::size_t line = 0;
-  const char* end = name_line_or_kind.data() + name_line_or_kind.size();
-  const auto [stop, error] = std::from_chars(name_line_or_kind.data(), end, line);
-  if (error == std::errc() && stop == end) {
+  const auto [stop, error] =
+      std::from_chars(name_line_or_kind.begin(), name_line_or_kind.end(), line);
+  if (error == std::errc() && stop == name_line_or_kind.end()) {
     const LineIndex lines(text);
     if (line == 0 || line > lines.line_count()) {
       return fail(ErrorCode::NotFound, "there is no line " + std::string(name_line_or_kind));

@@ -167,6 +167,39 @@ std::optional<NodeView> statement_around(const SyntaxTree& tree, const Outline& 
   }
 }
 
+bool text_goes_on_after(const SyntaxTree& tree, Span span) {
+  if (span.size() == 0) return false;
+  TSNode node = smallest_node(tree, {span.end - 1, span.end + 1});
+  for (; !ts_node_is_null(node); node = ts_node_parent(node)) {
+    const Span around = span_of(node);
+    if (around.begin < span.begin) return false;
+    if (around.end > span.end && ts_node_is_named(node) && begins_text(ts_node_type(node))) {
+      return true;
+    }
+  }
+  return false;
+}
+
+Span top_level_around(std::string_view text, const SyntaxTree& tree, Span span) {
+  const TSNode root = ts_tree_root_node(tree.get());
+  if (ts_node_is_error(root) || text.empty()) return {0, text.size()};
+  Span result = span;
+  TSTreeCursor cursor = ts_tree_cursor_new(root);
+  for (bool more = ts_tree_cursor_goto_first_child(&cursor); more;
+       more = ts_tree_cursor_goto_next_sibling(&cursor)) {
+    const Span child = span_of(ts_tree_cursor_current_node(&cursor));
+    if (child.end < span.begin) continue;
+    if (child.begin > span.end) break;
+    result = {std::min(result.begin, child.begin), std::max(result.end, child.end)};
+  }
+  ts_tree_cursor_delete(&cursor);
+  const std::size_t before =
+      result.begin == 0 ? std::string_view::npos : text.rfind('\n', result.begin - 1);
+  result.begin = before == std::string_view::npos ? 0 : before + 1;
+  result.end = std::min(text.find('\n', result.end), text.size() - 1) + 1;
+  return result;
+}
+
 std::vector<Span> nodes_of_kind(const SyntaxTree& tree, std::string_view kind) {
   std::vector<Span> spans;
   walk(tree, [&](TSNode node) {

@@ -67,6 +67,13 @@ NodeView node_around(const SyntaxTree& tree, Span span);
 // None when the span reaches over several.
 std::optional<NodeView> statement_around(const SyntaxTree& tree, const Outline& outline, Span span);
 
+// Whether a string or comment that begins in the span goes on after its end.
+bool text_goes_on_after(const SyntaxTree& tree, Span span);
+
+// The top-level nodes that a span touches, as whole lines: what a parser may look at instead of the
+// whole text.
+Span top_level_around(std::string_view text, const SyntaxTree& tree, Span span);
+
 // The outermost nodes of a kind, in the order of the text.
 std::vector<Span> nodes_of_kind(const SyntaxTree& tree, std::string_view kind);
 

@@ -106,6 +106,20 @@ struct Attention {
   float scale;
 };
 
+// y[h, t] = sum_m softmax_t(scale * q[rows[m], h, :] . key[t, h / (H/K), :]) for 0 <= t < T: how much
+// these rows attend to each position, one head at a time.
+//   q: [rows of the pass, H, P].  rows: M indices into q.  y: [H, T].
+struct AttentionWeights {
+  float* y;
+  const float* q;
+  const std::int32_t* rows;
+  KvCacheView cache;
+  int M;
+  int H;
+  int T;
+  float scale;
+};
+
 // Exchanges keys and values: those at a_places[m] of a with those at b_places[m] of b.
 struct KvSwap {
   KvCacheView a;
@@ -146,6 +160,7 @@ void rms_norm(CpuContext& context, const RmsNorm& op);
 void matmul(CpuContext& context, const Matmul& op);
 void rope_store(CpuContext& context, const RopeStore& op);
 void attention(CpuContext& context, const Attention& op);
+void attention_weights(CpuContext& context, const AttentionWeights& op);
 void kv_swap(CpuContext& context, const KvSwap& op);
 void kv_move(CpuContext& context, const KvMove& op);
 void swiglu(CpuContext& context, const SwiGlu& op);

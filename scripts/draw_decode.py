@@ -1,5 +1,6 @@
 #!/usr/bin/env python3
 """Draws what `lacuna bench decode --json` measured: time against agreement with the exact sampler.
+Times are shares of the first setting's, so that a busy machine does not matter.
 
     lacuna bench decode FILE --json > decode.json
     scripts/draw_decode.py decode.json OUT.svg
@@ -17,9 +18,13 @@ WIDTH, HEIGHT, LEFT, RIGHT, TOP, BOTTOM = 720, 420, 64, 24, 36, 52
 KINDS = [  # first words of the setting, colour
     ("one token", "#222222"),
     ("cache", "#1f77b4"),
+    ("dual cache", "#1f77b4"),
+    ("prefix cache", "#1f77b4"),
     ("threshold", "#2ca02c"),
     ("factor", "#d62728"),
     ("entropy", "#9467bd"),
+    ("info gain", "#e377c2"),
+    ("profile", "#ff7f0e"),
     ("", "#8c6d31"),
 ]
 
@@ -38,12 +43,13 @@ def frontier(rows: list[dict]) -> list[dict]:
 
 
 def draw(result: dict) -> str:
-    rows = result["settings"]
-    low = math.log(min(row["median_ms"] for row in rows) * 0.9)
-    high = math.log(max(row["median_ms"] for row in rows) * 1.15)
+    first = result["settings"][0]["median_ms"]
+    rows = [dict(row, percent=100 * row["median_ms"] / first) for row in result["settings"]]
+    low = math.log(min(row["percent"] for row in rows) * 0.9)
+    high = math.log(max(row["percent"] for row in rows) * 1.15)
 
     def x(row: dict) -> float:
-        share = (math.log(row["median_ms"]) - low) / (high - low)
+        share = (math.log(row["percent"]) - low) / (high - low)
         return LEFT + share * (WIDTH - LEFT - RIGHT)
 
     def y(share: float) -> float:
@@ -61,13 +67,13 @@ def draw(result: dict) -> str:
         at = y(tick / 100)
         out.append(f'<line x1="{LEFT}" y1="{at}" x2="{WIDTH - RIGHT}" y2="{at}" stroke="#ddd"/>')
         out.append(f'<text x="{LEFT - 8}" y="{at + 4}" text-anchor="end">{tick} %</text>')
-    for tick in (5, 10, 20, 30, 50, 70, 100, 150, 200, 300, 500, 1000):
+    for tick in (5, 10, 20, 30, 50, 70, 100, 200, 500, 1000):
         if not low <= math.log(tick) <= high:
             continue
-        at = x({"median_ms": tick})
-        out.append(f'<text x="{at:.1f}" y="{HEIGHT - BOTTOM + 18}" text-anchor="middle">{tick}</text>')
+        at = x({"percent": tick})
+        out.append(f'<text x="{at:.1f}" y="{HEIGHT - BOTTOM + 18}" text-anchor="middle">{tick} %</text>')
     out.append(f'<text x="{(LEFT + WIDTH - RIGHT) / 2}" y="{HEIGHT - 12}" text-anchor="middle">'
-               "median ms for a fill</text>")
+               "median time of a fill, as a share of the first setting\'s</text>")
     out.append(f'<text transform="translate(16 {HEIGHT / 2}) rotate(-90)" text-anchor="middle">'
                "same text as the first</text>")
     line = " ".join(f'{x(row):.1f},{y(row["same_as_first"]):.1f}' for row in frontier(rows))

@@ -20,8 +20,8 @@ from __future__ import annotations
 import argparse
 import csv
 import math
-import os
 import time
+import tomllib
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 
@@ -29,14 +29,14 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from training import export, lora, policy, prompts, rewards
+from training import checkpoint, export, lora, policy, prompts, rewards
 from training.common import fail
 from training.coupled import LossSettings, draw_mask, grpo_loss, leave_one_out, mask_seeds, micro_batches
 from training.fill import Filler
 from training.infill_client import InfillServer
 from training.model import Model
 from training.policy import holding
-from training.pretrain import time_of_day
+from training.clock import time_of_day
 from training.prompts import Holes, Prompt, Tasks
 from training.rewards import Scorer, Scores
 from training.rollouts import Rollouts, Sampler, SamplerSettings, lay_out
@@ -173,13 +173,10 @@ class Trainer:
             "adam": self.adam.state_dict(),
             "progress": vars(self.progress),
         }
-        temporary = path.with_suffix(".tmp")
         try:
-            torch.save(state, temporary)
-        except (OSError, RuntimeError) as error:
-            temporary.unlink(missing_ok=True)
-            fail(f"{path}: cannot be written ({error}); the last checkpoint is still there")
-        os.replace(temporary, path)
+            checkpoint.write(path, state)
+        except OSError as error:
+            fail(f"{path}: cannot be written ({error.strerror}); the last checkpoint is still there")
 
     def restore(self, path: Path) -> None:
         try:
@@ -241,7 +238,7 @@ def run(trainer: Trainer, folder: Path, until: float, save_seconds: float, finis
     print(f"done: {progress.batch} batches, {progress.update} updates, {progress.elapsed:.0f} s", flush=True)
 
 
-def read_arguments() -> argparse.Namespace:
+def read_arguments(arguments: list[str] | None = None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("model", type=Path, help="exported model directory")
     parser.add_argument("run", type=Path, help="folder for log, checkpoint and result; resumed if it exists")
@@ -266,7 +263,28 @@ def read_arguments() -> argparse.Namespace:
     parser.add_argument("--seed", type=int, default=Settings.seed)
     parser.add_argument("--until", type=time_of_day, default=math.inf, metavar="HH:MM", help="stop then, if not done")
     parser.add_argument("--save-seconds", type=float, default=120)
-    return parser.parse_args()
+    parser.add_argument("--config", type=Path, help="TOML file with values for these options, e.g. training/stages/grpo.toml")
+    given = parser.parse_args(arguments)
+    if given.config is None:
+        return given
+    parser.set_defaults(**read_config(given.config, parser))
+    return parser.parse_args(arguments)
+
+
+def read_config(path: Path, parser: argparse.ArgumentParser) -> dict:
+    """Options by their names, with _ for -; what is given on the command line goes before them."""
+    try:
+        values = tomllib.loads(path.read_text())
+    except (OSError, tomllib.TOMLDecodeError) as error:
+        fail(f"{path}: no configuration ({error})")
+    known = {action.dest: action for action in parser._actions if action.option_strings and action.dest != "help"}
+    for name, value in values.items():
+        if name not in known:
+            fail(f"{path}: there is no option {name}; there are {', '.join(known)}")
+        wanted = known[name].type or str
+        if wanted not in (int, float, str) or not isinstance(value, (int, float) if wanted is float else wanted):
+            fail(f"{path}: {name} = {value!r} is not what --{name.replace('_', '-')} takes")
+    return values
 
 
 def settings_of(arguments: argparse.Namespace) -> Settings:

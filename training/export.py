@@ -42,13 +42,14 @@ def exported_name(name: str) -> str:
     parts = name.split(".")
     if parts[0] == "layers":
         return f"model.layers.{parts[1]}.{LAYER_NAMES[parts[2]]}.{parts[3]}"
-    return {"embedding.weight": "model.embed_tokens.weight", "norm.weight": "model.norm.weight"}[name]
+    outer = {"embedding": "model.embed_tokens", "norm": "model.norm", "output": "lm_head"}
+    return f"{outer[parts[0]]}.weight"
 
 
 def write_safetensors(path: Path, tensors: dict[str, Tensor]) -> None:
     header, blobs, at = {"__metadata__": {"format": "pt"}}, [], 0
     for name, tensor in sorted(tensors.items()):
-        plain = tensor.detach().contiguous()
+        plain = tensor.detach().cpu().contiguous()
         # numpy knows no bfloat16: its bits go out as 16-bit integers.
         blob = (plain.view(torch.int16) if plain.dtype == torch.bfloat16 else plain).numpy().tobytes()
         header[name] = {
@@ -99,7 +100,7 @@ def model_settings(config: ModelConfig, positions: int, dtype: torch.dtype) -> d
         "rope_theta": config.rope_theta,
         "rope_scaling": None,
         "use_sliding_window": False,
-        "tie_word_embeddings": True,
+        "tie_word_embeddings": config.tied,
         "mask_token_id": MASK,
         "pad_token_id": PAD,
         "bos_token_id": BOF,
@@ -117,14 +118,29 @@ def generation_settings() -> dict:
 def export(
     model: Model, folder: Path, tokenizer: Path | None, positions: int, dtype: torch.dtype = torch.bfloat16
 ) -> None:
+    export_weights(dict(model.named_parameters()), model.config, folder, tokenizer, positions, dtype)
+
+
+def export_weights(
+    weights: dict[str, Tensor],
+    config: ModelConfig,
+    folder: Path,
+    tokenizer: Path | None,
+    positions: int,
+    dtype: torch.dtype = torch.bfloat16,
+) -> None:
+    """`weights` by our names. Raises OSError when it cannot write; weights that were there before stay then."""
     folder.mkdir(parents=True, exist_ok=True)
-    settings = model_settings(model.config, positions, dtype)
-    (folder / "config.json").write_text(json.dumps(settings, indent=2) + "\n")
-    (folder / "generation_config.json").write_text(json.dumps(generation_settings(), indent=2) + "\n")
     # Renamed into place, so that a reader never sees half a file.
     temporary = folder / "model.safetensors.tmp"
-    write_safetensors(temporary, {exported_name(n): p.to(dtype) for n, p in model.named_parameters()})
-    temporary.replace(folder / "model.safetensors")
+    try:
+        write_safetensors(temporary, {exported_name(n): p.to(dtype) for n, p in weights.items()})
+        temporary.replace(folder / "model.safetensors")
+    finally:
+        temporary.unlink(missing_ok=True)
+    settings = model_settings(config, positions, dtype)
+    (folder / "config.json").write_text(json.dumps(settings, indent=2) + "\n")
+    (folder / "generation_config.json").write_text(json.dumps(generation_settings(), indent=2) + "\n")
     if tokenizer:
         shutil.copyfile(tokenizer, folder / "tokenizer.model")
 
@@ -143,8 +159,23 @@ def export_like(model: Model, source: Path, folder: Path) -> None:
     export(model, folder, tokenizer if tokenizer.exists() else None, positions)
 
 
+def read_weights(folder: Path) -> dict[str, Tensor]:
+    """All tensors of a model directory, which may have them in several files."""
+    index = folder / "model.safetensors.index.json"
+    if not index.exists():
+        return read_safetensors(folder / "model.safetensors")
+    try:
+        files = sorted(set(json.loads(index.read_text())["weight_map"].values()))
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+        fail(f"{index}: not an index of tensors ({error!r})")
+    tensors: dict[str, Tensor] = {}
+    for name in files:
+        tensors |= read_safetensors(folder / name)
+    return tensors
+
+
 def load(folder: Path, half: bool = True) -> Model:
-    """Reads an exported directory back (also of other makers, if the shape is Dream's)."""
+    """Reads an exported directory back (also of other makers, if the shape is Dream's or Qwen2's)."""
     try:
         settings = json.loads((folder / "config.json").read_text())
         config = ModelConfig(
@@ -156,16 +187,20 @@ def load(folder: Path, half: bool = True) -> Model:
             hidden=settings["intermediate_size"],
             rope_theta=settings["rope_theta"],
             norm_epsilon=settings["rms_norm_eps"],
+            tied=settings.get("tie_word_embeddings", False),
         )
     except (OSError, ValueError, KeyError) as error:
         fail(f"{folder}: not a model directory ({error})")
-    tensors = read_safetensors(folder / "model.safetensors")
+    tensors = read_weights(folder)
     model = Model(config, half)
     with torch.no_grad():
         for name, parameter in model.named_parameters():
-            if exported_name(name) not in tensors:
+            stored = tensors.get(exported_name(name))
+            if stored is None:
                 fail(f"{folder}: tensor {exported_name(name)} is missing")
-            parameter.copy_(tensors[exported_name(name)])
+            if stored.shape != parameter.shape:
+                fail(f"{folder}: tensor {exported_name(name)} is {list(stored.shape)}, its config.json says {list(parameter.shape)}")
+            parameter.copy_(stored)
     return model
 
 

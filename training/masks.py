@@ -19,7 +19,7 @@ a parser, so "block" means "deeper indented lines below".
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -35,9 +35,14 @@ class Row:
     inputs: np.ndarray
     targets: np.ndarray
     weights: np.ndarray
+    counted: float | None = None  # what the weights are divided by, if not their sum
 
     def __len__(self) -> int:
         return len(self.inputs)
+
+    @property
+    def norm(self) -> float:
+        return float(self.weights.sum()) if self.counted is None else self.counted
 
 
 @dataclass(frozen=True)
@@ -51,6 +56,17 @@ class Mixture:
 
     def holes(self, progress: float) -> float:
         return self.holes_first + (self.holes_last - self.holes_first) * min(1.0, progress / self.ramp)
+
+
+@dataclass(frozen=True)
+class BoundRules:
+    """DiffuCoder's adaptation (arXiv:2506.20639): a few windows are cut short, a few begin with clean text."""
+
+    short: float = 0.01
+    clean_prefix: float = 0.01
+
+
+SMALLEST_SHARE = 1e-3  # masked share of `bound_row`: 1/t is finite
 
 
 @dataclass(frozen=True)
@@ -101,6 +117,20 @@ def random_rows(window: Window, rng: np.random.Generator) -> list[Row]:
 
 def uniform_row(window: Window, rng: np.random.Generator) -> Row:
     return masked_row(window, random_mask(window, rng.uniform(0.02, 1.0), rng))
+
+
+def bound_row(window: Window, rng: np.random.Generator, rules: BoundRules) -> Row:
+    """Masked with a uniform probability t, each target weighted 1/t: the bound on the likelihood (arXiv:2502.09992).
+
+    The sum is divided by the number of masked tokens, as in the adaptation of autoregressive models (arXiv:2410.17891).
+    """
+    first = window.first
+    if rng.random() < rules.clean_prefix:
+        first = int(rng.integers(first, window.end))
+    t = (1 - SMALLEST_SHARE) * rng.random() + SMALLEST_SHARE
+    mask = random_mask(replace(window, first=first), t, rng)
+    row = masked_row(window, mask)
+    return replace(row, weights=row.weights / np.float32(t), counted=float(mask.sum()))
 
 
 class SpanFinder:

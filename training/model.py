@@ -6,17 +6,21 @@ Logits are shifted as in Dream (Ye et al. 2025): the row at position p - 1 predi
 position 0 is never masked. There is no time input: how much is masked shows in the canvas itself.
 
 Arithmetic follows the amount of rounding the engine has: matrices in bfloat16 (when `half` is set),
-norms, softmax and the residual stream in float32.
+norms, softmax and the residual stream in float32. The parameters stay in float32 and are rounded as
+they are used. On a processor norms and gates have hand-written gradients; elsewhere they are composed
+of plain operations, which torch.compile joins.
 """
 
 from __future__ import annotations
 
-import math
 from dataclasses import asdict, dataclass
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
+
+from training import attention
+from training.packing import Packing
 
 
 @dataclass(frozen=True)
@@ -29,6 +33,7 @@ class ModelConfig:
     hidden: int = 704
     rope_theta: float = 10_000.0
     norm_epsilon: float = 1e-6
+    tied: bool = True  # the output matrix is the embedding
 
     @property
     def head_width(self) -> int:
@@ -58,6 +63,10 @@ class RmsNormFunction(torch.autograd.Function):
         return grad.sub_(normed * mean).mul_(inverse), grad_weight, None, None
 
 
+def composed_norm(x: Tensor, weight: Tensor, epsilon: float, out_dtype: torch.dtype) -> Tensor:
+    return (x * torch.rsqrt(x.pow(2).mean(-1, keepdim=True) + epsilon) * weight).to(out_dtype)
+
+
 class RmsNorm(nn.Module):
     def __init__(self, width: int, epsilon: float) -> None:
         super().__init__()
@@ -65,7 +74,8 @@ class RmsNorm(nn.Module):
         self.epsilon = epsilon
 
     def forward(self, x: Tensor, out_dtype: torch.dtype) -> Tensor:
-        return RmsNormFunction.apply(x, self.weight, self.epsilon, out_dtype)
+        norm = RmsNormFunction.apply if x.device.type == "cpu" else composed_norm
+        return norm(x, self.weight, self.epsilon, out_dtype)
 
 
 class SwiGluFunction(torch.autograd.Function):
@@ -83,6 +93,10 @@ class SwiGluFunction(torch.autograd.Function):
         silu = gate * sigmoid
         slope = torch.addcmul(silu, sigmoid, 1 - silu)
         return slope.mul_(grad).mul_(up), silu.mul_(grad)
+
+
+def swiglu(gate: Tensor, up: Tensor) -> Tensor:
+    return SwiGluFunction.apply(gate, up) if gate.device.type == "cpu" else F.silu(gate) * up
 
 
 def rope_tables(length: int, config: ModelConfig) -> tuple[Tensor, Tensor]:
@@ -122,35 +136,27 @@ class Layer(nn.Module):
         self,
         x: Tensor,
         rope: tuple[Tensor, Tensor],
-        hidden_keys: Tensor | None,
+        packing: Packing | None,
         wanted: Tensor | None,
         dtype: torch.dtype,
     ) -> Tensor:
         """x is [rows, length, width]; with `wanted`, only those flat positions are carried on: [wanted, width]."""
-        mixed = self.attend(self.input_norm(x, dtype), rope, hidden_keys)
+        mixed = self.attend(self.input_norm(x, dtype), rope, packing)
         if wanted is not None:
             x, mixed = (z.reshape(-1, self.config.width)[wanted] for z in (x, mixed))
         x = x + F.linear(mixed, self.o.weight.to(dtype))
         y = self.post_norm(x, dtype)
         gate, up = F.linear(y, self.gate.weight.to(dtype)), F.linear(y, self.up.weight.to(dtype))
-        return x + F.linear(SwiGluFunction.apply(gate, up), self.down.weight.to(dtype))
+        return x + F.linear(swiglu(gate, up), self.down.weight.to(dtype))
 
-    def attend(self, x: Tensor, rope: tuple[Tensor, Tensor], hidden_keys: Tensor | None) -> Tensor:
+    def attend(self, x: Tensor, rope: tuple[Tensor, Tensor], packing: Packing | None) -> Tensor:
         c, (rows, length, _) = self.config, x.shape
         weight = torch.cat([self.q.weight, self.k.weight, self.v.weight]).to(x.dtype)
         bias = torch.cat([self.q.bias, self.k.bias, self.v.bias]).to(x.dtype)
         qkv = F.linear(x, weight, bias).view(rows, length, c.heads + 2 * c.kv_heads, c.head_width)
         qkv = qkv.transpose(1, 2)
-        rotated = rotate(qkv[:, : c.heads + c.kv_heads], *rope)
-        group = c.heads // c.kv_heads
-        # Query heads of one group share a key head: fold them into the rows of one product.
-        q = rotated[:, : c.heads].reshape(rows * c.kv_heads, group * length, c.head_width)
-        k = rotated[:, c.heads :].reshape(rows * c.kv_heads, length, c.head_width)
-        v = qkv[:, c.heads + c.kv_heads :].reshape(rows * c.kv_heads, length, c.head_width)
-        scores = torch.bmm(q * (1 / math.sqrt(c.head_width)), k.transpose(1, 2))
-        if hidden_keys is not None:
-            scores = scores.view(rows, -1, length).masked_fill(hidden_keys, -torch.inf).view_as(scores)
-        mixed = torch.bmm(torch.softmax(scores, -1), v).view(rows, c.heads, length, c.head_width)
+        q, k = rotate(qkv[:, : c.heads + c.kv_heads], *rope).split([c.heads, c.kv_heads], 1)
+        mixed = attention.attend(q, k, qkv[:, c.heads + c.kv_heads :], packing)
         return mixed.transpose(1, 2).reshape(rows, length, c.width)
 
 
@@ -163,34 +169,51 @@ class Model(nn.Module):
         nn.init.normal_(self.embedding.weight, std=0.02)
         self.layers = nn.ModuleList(Layer(config) for _ in range(config.layers))
         self.norm = RmsNorm(config.width, config.norm_epsilon)
-        self.ropes: dict[int, tuple[Tensor, Tensor]] = {}
+        self.output = None if config.tied else nn.Linear(config.width, config.vocabulary, bias=False)
+        self.ropes: dict[tuple[int, torch.device], tuple[Tensor, Tensor]] = {}
+        self.compiled = False
 
-    def rope(self, length: int) -> tuple[Tensor, Tensor]:
-        if length not in self.ropes:
-            cos, sin = rope_tables(length, self.config)
-            self.ropes[length] = cos.to(self.dtype), sin.to(self.dtype)
-        return self.ropes[length]
+    def rope(self, length: int, packing: Packing | None) -> tuple[Tensor, Tensor]:
+        """cos and sin, [length, head_width], or [rows, 1, length, head_width] with positions that restart."""
+        device = self.embedding.weight.device
+        if (length, device) not in self.ropes:
+            self.ropes[length, device] = tuple(t.to(device, self.dtype) for t in rope_tables(length, self.config))
+        cos, sin = self.ropes[length, device]
+        if packing is None:
+            return cos, sin
+        return cos[packing.places][:, None], sin[packing.places][:, None]
 
-    def body(self, ids: Tensor, hidden_keys: Tensor | None = None, wanted: Tensor | None = None) -> Tensor:
+    def compile_layers(self) -> None:
+        """One by one: they are alike, so it is done once for all of them."""
+        for layer in self.layers:
+            layer.compile()
+        self.compiled = True
+
+    def body(self, ids: Tensor, packing: Packing | None = None, wanted: Tensor | None = None) -> Tensor:
         """The residual stream after the last layer, which finishes only the `wanted` flat positions."""
         x = self.embedding(ids).float()
-        rope = self.rope(ids.shape[1])
+        rope = self.rope(ids.shape[1], packing)
         for layer in self.layers[:-1]:
-            x = layer(x, rope, hidden_keys, None, self.dtype)
-        return self.layers[-1](x, rope, hidden_keys, wanted, self.dtype)
+            x = layer(x, rope, packing, None, self.dtype)
+        # Compiled code wants the same shapes in every pass, and the number of wanted positions varies.
+        x = self.layers[-1](x, rope, packing, None if self.compiled else wanted, self.dtype)
+        return x.reshape(-1, self.config.width)[wanted] if self.compiled and wanted is not None else x
 
     def head(self, x: Tensor) -> Tensor:
-        return F.linear(self.norm(x, self.dtype), self.embedding.weight.to(self.dtype))
+        matrix = self.embedding.weight if self.output is None else self.output.weight
+        return F.linear(self.norm(x, self.dtype), matrix.to(self.dtype))
 
-    def rows(self, ids: Tensor) -> Tensor:
+    def rows(self, ids: Tensor, packing: Packing | None = None) -> Tensor:
         """All rows of logits, not shifted: row p predicts position p + 1."""
-        return self.head(self.body(ids))
+        return self.head(self.body(ids, packing))
 
-    def forward(self, ids: Tensor, positions: Tensor, hidden_keys: Tensor | None = None) -> Tensor:
-        """Logits for the flat `positions` of ids [rows, length]; hidden_keys [rows, 1, length] marks filler."""
-        if bool((positions % ids.shape[1] == 0).any()):
-            raise ValueError("position 0 of a row has no row before it that could predict it")
-        return self.head(self.body(ids, hidden_keys, positions - 1))
+    def forward(self, ids: Tensor, positions: Tensor, packing: Packing | None = None) -> Tensor:
+        """Logits for the flat `positions` of ids [rows, length]; without packing, a row is one document."""
+        if ids.device.type == "cpu":  # elsewhere the check would wait for the device
+            starts = positions % ids.shape[1] == 0 if packing is None else packing.starts.view(-1)[positions]
+            if bool(starts.any()):
+                raise ValueError("the first position of a document has no row before it that could predict it")
+        return self.head(self.body(ids, packing, positions - 1))
 
     def freeze(self) -> Model:
         """Rounds the matrices once instead of at every pass; for use without training."""

@@ -10,6 +10,7 @@ from torch import Tensor
 
 from training.coupled import CoupledMask, coupled_log_probabilities, log_probabilities_of
 from training.model import Model
+from training.packing import Packing
 from training.rollouts import Rollouts
 
 
@@ -43,7 +44,7 @@ def log_probabilities(model: Model, rollouts: Rollouts, mask: CoupledMask, mask_
     targets = torch.cat([rollouts.ids.view(-1)[flat[hidden]] for hidden in masks])
     if len(wanted) == 0:
         return torch.zeros(kept.shape)
-    logits = model(ids, wanted, rollouts.hidden_keys.repeat(3, 1, 1))
+    logits = model(ids, wanted, Packing(rollouts.documents.repeat(3, 1)))
     values = torch.zeros(3 * kept.shape[0], kept.shape[1])
     values = values.masked_scatter(torch.cat(masks), log_probabilities_of(logits, targets))
     return coupled_log_probabilities(*values.chunk(3), mask) * rollouts.kept

@@ -126,6 +126,13 @@ class RoundedWeights:
             rounded.append(round_4(matrix.detach(), self.group, self.lines[i]))
         return rounded
 
+    def state_dict(self) -> dict:
+        """The lines, so that a resumed run rounds as the unbroken one."""
+        return {"lines": [line and (line.step, line.offset) for line in self.lines]}
+
+    def load_state_dict(self, state: dict) -> None:
+        self.lines = [line and Lines(*(t.to(m.device) for t in line)) for line, m in zip(state["lines"], self.matrices, strict=True)]
+
     @contextmanager
     def held(self, step: int) -> Iterator[None]:
         """Inside, the model has rounded weights; gradients made there stay."""

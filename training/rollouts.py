@@ -13,6 +13,7 @@ import torch
 from torch import Tensor
 
 from training.fill import Filler
+from training.packing import Packing, of_lengths
 from training.prompts import Prompt
 
 
@@ -21,7 +22,7 @@ class Rollouts:
     """n completions in their canvases; T is the longest completion."""
 
     ids: Tensor  # [n, L], completed, filler at the end
-    hidden_keys: Tensor  # [n, 1, L] bool: filler that no position may attend to
+    documents: Tensor  # [n, L]: 0, or FILLER, which nothing attends to (packing.py)
     start: Tensor  # [n], position of the first token of the completion
     kept: Tensor  # [n, T] float: 1 where the completion has a token
 
@@ -33,7 +34,7 @@ class Rollouts:
         return rows + self.start[:, None] + offsets
 
     def part(self, rows: slice) -> Rollouts:
-        return Rollouts(self.ids[rows], self.hidden_keys[rows], self.start[rows], self.kept[rows])
+        return Rollouts(self.ids[rows], self.documents[rows], self.start[rows], self.kept[rows])
 
 
 def lay_out(filler: Filler, prompts: list[Prompt], completions: list[list[int]]) -> Rollouts:
@@ -41,14 +42,13 @@ def lay_out(filler: Filler, prompts: list[Prompt], completions: list[list[int]])
     width = max(len(ids) for ids, _ in canvases)
     longest = max(1, *map(len, completions))
     ids = torch.full((len(canvases), width), filler.ids["pad"])
-    hidden = torch.ones(len(canvases), 1, width, dtype=torch.bool)
     kept = torch.zeros(len(canvases), longest)
     for row, ((canvas, start), tokens) in enumerate(zip(canvases, completions)):
         canvas[start : start + len(tokens)] = tokens
         ids[row, : len(canvas)] = torch.tensor(canvas)
-        hidden[row, :, : len(canvas)] = False
         kept[row, : len(tokens)] = 1
-    return Rollouts(ids, hidden, torch.tensor([start for _, start in canvases]), kept)
+    documents = of_lengths([len(ids) for ids, _ in canvases], width)
+    return Rollouts(ids, documents, torch.tensor([start for _, start in canvases]), kept)
 
 
 @dataclass(frozen=True)
@@ -117,7 +117,7 @@ class Sampler:
 
     def _draw(self, rollouts: Rollouts, positions: Tensor, generator: torch.Generator) -> tuple[Tensor, Tensor]:
         """A token for each of the flat positions, and how sure the model is of it: minus the entropy."""
-        logits = self.filler.model(rollouts.ids, positions, rollouts.hidden_keys).float()
+        logits = self.filler.model(rollouts.ids, positions, Packing(rollouts.documents)).float()
         logits[:, self.never] = -torch.inf
         p = distribution(logits, self.settings)
         certain = (p * (p + 1e-10).log()).sum(-1)

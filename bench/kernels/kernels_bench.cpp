@@ -106,6 +106,30 @@ void bench_attention(Report& report, CpuContext& context, int M, int H, int K, i
       });
 }
 
+void bench_attention_weights(Report& report, CpuContext& context, int M, int H, int K, int P,
+                             int T) {
+  std::vector<float> keys = numbers(kv_floats(T, K, P));
+  std::vector<float> values = keys;
+  const std::vector<float> q = numbers(static_cast<std::size_t>(M) * H * P);
+  const std::vector<std::int32_t> rows(static_cast<std::size_t>(M));
+  std::vector<float> y(static_cast<std::size_t>(H) * T);
+  report.run(
+      "attention weights M=" + std::to_string(M) + " H=" + std::to_string(H) +
+          " K=" + std::to_string(K) + " P=" + std::to_string(P) + " T=" + std::to_string(T),
+      {.flops = 2 * product(M, H, P) * T}, [&] {
+        attention_weights(
+            context,
+            {.y = y.data(),
+             .q = q.data(),
+             .rows = rows.data(),
+             .cache = {.keys = keys.data(), .values = values.data(), .capacity = T, .K = K, .P = P},
+             .M = M,
+             .H = H,
+             .T = T,
+             .scale = 0.125F});
+      });
+}
+
 void bench_rope_store(Report& report, CpuContext& context, int M, int H, int K, int P) {
   std::vector<float> keys(kv_floats(M, K, P));
   std::vector<float> values(keys.size());
@@ -169,6 +193,7 @@ int run(int argc, char** argv) {
   bench_attention(report, context, 512, 14, 2, 64, 512);
   bench_attention(report, context, 32, 14, 2, 64, 512);
   bench_attention(report, context, 512, 28, 4, 128, 2048);
+  bench_attention_weights(report, context, 16, 14, 2, 64, 512);
   bench_rope_store(report, context, 512, 14, 2, 64);
   bench_rows(report, context, 512, 896, 4864);
   bench_forward(report, context);

@@ -62,6 +62,18 @@ class DebugSample(LacunaTest):
         for answer in answers[1:]:
             self.assertEqual(answer, answers[0])
 
+    def test_a_drift_that_everything_falls_below_is_a_refresh_at_each_step(self):
+        entry = dict({k: GOLDEN["sampling"][0][k] for k in SAMPLE_FIELDS}, cache="cached")
+        never = dict(entry, refresh=1000, refresh_drift=1e-6)
+        always = dict(entry, refresh=1000, refresh_drift=1.5)
+        answers = json_lines(self.run_ok("debug", "sample", "--model", DREAM, stdin=lines(
+            dict(entry, refresh=1), always, never)).stdout)
+        for field in ("commits_per_step", "result"):
+            self.assertEqual(answers[0][field], answers[1][field])
+        steps = entry["steps"]
+        self.assertEqual([answer["forward_passes"] for answer in answers],
+                         [steps, 2 * steps - 1, steps])
+
     def test_looking_ahead(self):
         entry = dict({k: GOLDEN["sampling"][0][k] for k in SAMPLE_FIELDS}, alg="entropy",
                      tokens_per_step=1, info_gain=8)
@@ -142,7 +154,7 @@ class WrongRequests(LacunaTest):
             '"steps":0', '"steps":-1', '"steps":1.5', '"steps":99999999999', '"alg":"best"',
             '"alg":1', '"temperature":-1', '"temperature":"hot"', '"top_p":2', '"top_k":0',
             '"cache":"maybe"', '"refresh":0', '"eps":5', '"alg_temp":-1', '"seed":-1',
-            '"refresh_share":2', '"info_gain":65', '"info_gain":2', '"look_after":-1',
+            '"refresh_share":2', '"refresh_drift":-1', '"info_gain":65', '"info_gain":2', '"look_after":-1',
             '"prompt":[1]', '"cfg_scale":-1', '"verify":99', '"block_length":0',
         ):
             request = ('{"ids":[1,380],' + extra + "}").encode()

@@ -47,13 +47,31 @@ class LengthsOfHoles(LacunaTest):
         self.assertLessEqual(verified["totals"]["forward_passes"],
                              plain["totals"]["forward_passes"])
 
-    def test_looking_ahead_takes_at_most_a_pass_more_for_each_token(self):
-        looking = ("--tokens", 12, "--tokens-per-step", 1, "--info-gain", 4, "--seed", 3)
-        report = self.report(*looking)
-        self.assertEqual(report["options"]["info_gain"], 4)
-        self.assertEqual(report["holes"], self.report(*looking, "--threads", 1)["holes"])
-        # The pass that looked serves the next step, so it may cost nothing at all.
-        self.assertIn(report["totals"]["forward_passes"], range(12, 24))
+    def order_and_passes(self, *options):
+        report = self.report("--tokens", 12, "--tokens-per-step", 1, "--seed", 3, *options)
+        order = [commit["offset"] for step in report["steps"] for commit in step["commits"]]
+        self.assertEqual(sorted(order), list(range(12)))
+        return order, report["totals"]["forward_passes"]
+
+    def test_looking_ahead_commits_in_another_order_than_the_surest_first(self):
+        plain, passes = self.order_and_passes()
+        self.assertEqual(passes, 12)
+        # A single set leaves nothing to choose, so that nothing is looked at.
+        self.assertEqual(self.order_and_passes("--info-gain", 1), (plain, 12))
+        # Sets this far apart: all twelve steps would have to find the surest token the best.
+        far = ("--info-gain", 16, "--position-temperature", 50)
+        looking, passes = self.order_and_passes(*far)
+        self.assertNotEqual(looking, plain)
+        self.assertEqual(self.order_and_passes(*far, "--threads", 1), (looking, passes))
+
+    def test_a_pass_that_looked_serves_the_next_step_where_it_may(self):
+        far = ("--info-gain", 16, "--position-temperature", 50)
+        order, passes = self.order_and_passes(*far, "--refresh", 1)
+        self.assertIn(passes, range(12, 24))
+        # What a look has foreseen says nothing of the attention, so each step has its own pass.
+        same, more = self.order_and_passes(*far, "--refresh", 1000, "--refresh-drift", 0.0001)
+        self.assertEqual(sorted(same), sorted(order))
+        self.assertIn(more, range(13, 24))
 
     def test_every_cache_that_refreshes_each_time_gives_the_same(self):
         fills = [self.report("--tokens", 12, "--cache", cache, "--refresh", 1)["holes"]
@@ -64,6 +82,18 @@ class LengthsOfHoles(LacunaTest):
         self.assertEqual(whole, fills[0])
         options = self.report("--cache", "dual", "--refresh-share", 0.5)["options"]
         self.assertEqual(options["cache"], "dual")
+        self.assertEqual(options["refresh_share"], 0.5)
+
+    def test_a_drift_that_everything_falls_below_is_a_pass_over_everything_each_time(self):
+        exact = self.report("--tokens", 12, "--tokens-per-step", 1, "--refresh", 1)
+        drifting = self.report("--tokens", 12, "--tokens-per-step", 1, "--refresh", 1000,
+                               "--refresh-drift", 1.5)
+        self.assertEqual(drifting["holes"], exact["holes"])
+        self.assertEqual(drifting["totals"]["forward_passes"], 23)
+        never = self.report("--tokens", 12, "--tokens-per-step", 1, "--refresh", 1000,
+                            "--refresh-drift", 0.0001)
+        self.assertEqual(never["totals"]["forward_passes"], 12)
+        self.assertEqual(never["options"]["refresh_drift"], 0.0001)
 
     def test_profiles(self):
         passes = [self.report("--tokens", 24, "--profile", name)["totals"]["forward_passes"]
@@ -86,6 +116,8 @@ class LengthsOfHoles(LacunaTest):
         self.run_failing("fill", path, "--info-gain", 4, "--threshold", 0.5, code=2,
                          says="info_gain needs")
         self.run_failing("fill", path, "--verify", 2, "--threshold", 0.5, code=2, says="verify needs")
+        self.run_failing("fill", path, "--verify", 2, "--tokens-per-step", 1, "--refresh-drift", 0.5,
+                         code=1, says="refresh_drift cannot be used with verify")
 
 
 class FillsKeepEveryOtherByte(LacunaTest):

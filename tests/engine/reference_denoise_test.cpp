@@ -255,7 +255,7 @@ TEST(ReferenceGenerateTest, ConfidencesOfRecordedSamplesMatch) {
   EXPECT_GT(rows, 1000);
 }
 
-TEST(CacheTest, ARefreshAtEveryStepEqualsTheExactRunBitForBit) {
+TEST(CacheTest, ARefreshAtEveryStepEqualsTheExactRunBitForBitWithEachCache) {
   ReferenceModel model("dream-tiny");
   const nlohmann::json golden = read_reference("dream-tiny/golden.json");
   for (const auto& entry : golden["sampling"]) {
@@ -263,21 +263,24 @@ TEST(CacheTest, ARefreshAtEveryStepEqualsTheExactRunBitForBit) {
     request.canvas = entry["ids"].get<Ids>();
     request.mask_token = model.mask_token();
     request.sampling = options_of(entry);
-    const int size = static_cast<int>(request.canvas.size());
-    std::vector<std::vector<Candidate>> runs[2];
-    for (const bool cached : {false, true}) {
-      request.cache = {.scope = cached ? CacheScope::Holes : CacheScope::None, .refresh = 1};
+    std::vector<std::vector<Candidate>> exact;
+    for (const CacheScope scope :
+         {CacheScope::None, CacheScope::Holes, CacheScope::Block, CacheScope::Prefix}) {
+      request.cache = {.scope = scope, .refresh = 1};
+      std::vector<std::vector<Candidate>> steps;
       request.on_step = [&](const StepEvent& event) {
-        runs[cached ? 1 : 0].emplace_back(event.candidates.begin(), event.candidates.end());
+        steps.emplace_back(event.candidates.begin(), event.candidates.end());
       };
-      TransformerPredictor predictor = model.predictor(size);
+      TransformerPredictor predictor = model.predictor(static_cast<int>(request.canvas.size()));
       ASSERT_TRUE(denoise(predictor, request).has_value());
-    }
-    ASSERT_EQ(runs[0].size(), runs[1].size());
-    for (std::size_t step = 0; step < runs[0].size(); ++step) {
-      for (std::size_t i = 0; i < runs[0][step].size(); ++i) {
-        ASSERT_EQ(runs[0][step][i].token, runs[1][step][i].token);
-        ASSERT_EQ(runs[0][step][i].confidence, runs[1][step][i].confidence);
+      if (scope == CacheScope::None) exact = steps;
+      ASSERT_EQ(steps.size(), exact.size()) << name_of(scope);
+      for (std::size_t step = 0; step < exact.size(); ++step) {
+        ASSERT_EQ(steps[step].size(), exact[step].size()) << name_of(scope);
+        for (std::size_t i = 0; i < exact[step].size(); ++i) {
+          ASSERT_EQ(steps[step][i].token, exact[step][i].token) << name_of(scope);
+          ASSERT_EQ(steps[step][i].confidence, exact[step][i].confidence) << name_of(scope);
+        }
       }
     }
   }

@@ -52,7 +52,7 @@ TEST(GateTest, TakesAFillThatParsesAndNoOther) {
 TEST(GateTest, DoesNotCountErrorsThatTheTextHadBefore) {
   const char* source = "int a = ;\n\nint f(void) {\n  return «⟦?⟧»;\n}\n\nint c = * ;\n";
   const MarkedText text = marked(source);
-  const Gate gate(grammar_named("c"), text.text, text.spans);
+  Gate gate(grammar_named("c"), text.text, text.spans);
   EXPECT_TRUE(gate.is_sure());
   EXPECT_EQ(gate.errors_before(), 2);
   EXPECT_TRUE(passes("c", source, "1 + 2"));
@@ -61,7 +61,7 @@ TEST(GateTest, DoesNotCountErrorsThatTheTextHadBefore) {
 
 TEST(GateTest, SaysThatItCannotBeSureWhereTheTextAroundAHoleIsBroken) {
   const MarkedText text = marked("int a = (* / «⟦?⟧» / ;\n");
-  const Gate gate(grammar_named("c"), text.text, text.spans);
+  Gate gate(grammar_named("c"), text.text, text.spans);
   EXPECT_FALSE(gate.is_sure());
   EXPECT_TRUE(gate.judge(std::vector<std::string>{"1"}).empty());
 }
@@ -133,6 +133,19 @@ TEST(IndentStyleTest, IsTheMostCommonStep) {
   EXPECT_EQ(indent_style_of("a\n\tb\n\t\tc\n"), (IndentStyle{.tabs = true, .unit = 4}));
   EXPECT_EQ(indent_style_of("/*\n * a\n */\nb\n    c\n"), (IndentStyle{.tabs = false, .unit = 4}));
   EXPECT_EQ(indent_style_of(""), IndentStyle{});
+}
+
+TEST(GateTest, JudgesOneFillAfterTheOtherAsIfEachWereTheFirst) {
+  const MarkedText text = marked("def f(x):\n    «⟦?⟧»\n    return «⟦?⟧»\n");
+  Gate gate(grammar_named("python"), text.text, text.spans);
+  const std::vector<std::vector<std::string>> fills = {
+      {"y = 1", "y"}, {"y = (1", "y"},  {"y = 1\n    z = \"\"\"", "y"},
+      {"", ""},       {"y = 1", "y +"}, {"y = 1", "y"}};
+  for (const auto& it : fills) {
+    Gate fresh(grammar_named("python"), text.text, text.spans);
+    EXPECT_EQ(gate.passes(it), fresh.passes(it)) << it[0] << it[1];
+    EXPECT_EQ(gate.passes(it), gate.judge(it).empty()) << it[0] << it[1];
+  }
 }
 
 TEST(TidyFillTest, TakesTheTabsOrBlanksOfTheFile) {

@@ -263,6 +263,100 @@ TEST(AttentionTest, TheResultMayStandWhereTheQueriesStood) {
   }
 }
 
+// The definition of the weights, in double, of the rows at these positions.
+std::vector<float> expected_weights(const std::vector<float>& q, const std::vector<float>& qkv,
+                                    const Shape& s, const std::vector<std::int32_t>& rows,
+                                    float scale) {
+  const int width = (s.H + 2 * s.K) * s.P;
+  const Angles angles(s);
+  std::vector<double> sums(product(s.H, s.T));
+  for (const std::int32_t m : rows)
+    for (int h = 0; h < s.H; ++h) {
+      std::vector<double> weights;
+      double sum = 0;
+      for (int t = 0; t < s.T; ++t) {
+        const std::size_t at = product(t, width) + product(s.H + h / (s.H / s.K), s.P);
+        const std::vector<float> key = rotated(qkv.data() + at, angles, s, t);
+        double dot = 0;
+        for (int p = 0; p < s.P; ++p)
+          dot += static_cast<double>(q[product(m, s.H * s.P) + product(h, s.P) + p]) * key[p];
+        weights.push_back(std::exp(scale * dot));
+        sum += weights.back();
+      }
+      for (int t = 0; t < s.T; ++t) sums[product(h, s.T) + t] += weights[t] / sum;
+    }
+  return {sums.begin(), sums.end()};
+}
+
+std::vector<float> weights_of(CpuContext& context, const Cache& cache, const std::vector<float>& q,
+                              const Shape& s, const std::vector<std::int32_t>& rows, float scale) {
+  std::vector<float> y(product(s.H, s.T), -77.0F);
+  attention_weights(context, {.y = y.data(),
+                              .q = q.data(),
+                              .rows = rows.data(),
+                              .cache = cache.view,
+                              .M = static_cast<int>(rows.size()),
+                              .H = s.H,
+                              .T = s.T,
+                              .scale = scale});
+  return y;
+}
+
+TEST(AttentionWeightsTest, AddsUpWhatTheRowsGiveEachPosition) {
+  for (const Shape& s : {Shape{.M = 1, .H = 1, .K = 1, .P = 2, .T = 1, .capacity = 1},
+                         Shape{.M = 63, .H = 4, .K = 2, .P = 32, .T = 63, .capacity = 64},
+                         Shape{.M = 65, .H = 3, .K = 1, .P = 70, .T = 65, .capacity = 300},
+                         Shape{.M = 130, .H = 2, .K = 2, .P = 128, .T = 130, .capacity = 130}}) {
+    const std::vector<float> qkv = numbers(product(s.T, (s.H + 2 * s.K) * s.P), 4);
+    const float scale = 2.0F / std::sqrt(static_cast<float>(s.P));
+    for (const Isa isa : isas()) {
+      CpuContext context(isa, 2);
+      const Cache cache(s);
+      const std::vector<float> q = store(context, cache, s, qkv.data(), range(0, s.T));
+      for (const auto& rows : {std::vector<std::int32_t>{s.T - 1}, range(s.T / 3, s.T),
+                               std::vector<std::int32_t>{0, s.T / 2}}) {
+        EXPECT_TRUE(all_near(describe("weights", isa, s),
+                             weights_of(context, cache, q, s, rows, scale),
+                             expected_weights(q, qkv, s, rows, scale), 1e-5F));
+      }
+    }
+  }
+}
+
+TEST(AttentionWeightsTest, AreThoseThatAttentionMixesValuesWith) {
+  const Shape s{.M = 70, .H = 2, .K = 1, .P = 16, .T = 70, .capacity = 70};
+  const std::vector<float> qkv = numbers(product(s.T, 4 * 16), 6);
+  for (const Isa isa : isas()) {
+    CpuContext context(isa, 2);
+    const Cache cache(s);
+    const std::vector<float> q = store(context, cache, s, qkv.data(), range(0, s.T));
+    const std::vector<float> mixed = run(context, cache, q.data(), s, 0.4F);
+    const std::vector<float> weights = weights_of(context, cache, q, s, {33}, 0.4F);
+    std::vector<float> by_hand(32);
+    for (int h = 0; h < 2; ++h)
+      for (int t = 0; t < s.T; ++t)
+        for (int p = 0; p < 16; ++p)
+          by_hand[product(h, 16) + p] += weights[product(h, s.T) + t] * value_of(cache, 0, t)[p];
+    const std::size_t at = product(33, 32);
+    EXPECT_TRUE(all_near(describe("weights", isa, s), by_hand,
+                         {mixed.begin() + at, mixed.begin() + at + 32}, 1e-5F));
+  }
+}
+
+TEST(AttentionWeightsTest, HaveTheSameBitsOnAnyNumberOfThreads) {
+  const Shape s{.M = 40, .H = 6, .K = 3, .P = 32, .T = 100, .capacity = 100};
+  const std::vector<float> qkv = numbers(product(s.T, 12 * 32), 9);
+  for (const Isa isa : isas()) {
+    CpuContext alone(isa, 1);
+    CpuContext context(isa, 3);
+    const Cache cache(s);
+    const std::vector<float> q = store(context, cache, s, qkv.data(), range(0, s.T));
+    const std::vector<float> want = weights_of(alone, cache, q, s, range(10, 40), 0.3F);
+    const std::vector<float> got = weights_of(context, cache, q, s, range(10, 40), 0.3F);
+    EXPECT_TRUE(same_bits(describe("weights", isa, s), got.data(), want.data(), want.size()));
+  }
+}
+
 TEST(RopeStoreTest, AKeyMayLieAtAnotherPlaceThanItsPosition) {
   const Shape s{.M = 3, .H = 1, .K = 2, .P = 70, .T = 3, .capacity = 150};
   const std::vector<float> qkv = numbers(product(3, 5 * 70), 3);

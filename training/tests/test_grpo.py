@@ -105,7 +105,7 @@ class PolicyTest(unittest.TestCase):
         """Row by row, token by token, without the batching."""
         ours = policy.log_probabilities(self.filler.model, self.rollouts, self.mask, MASK)
         for row in range(4):
-            ids = self.rollouts.ids[row][~self.rollouts.hidden_keys[row, 0]]
+            ids = self.rollouts.ids[row][self.rollouts.documents[row] == 0]
             places = [int(self.rollouts.start[row]) + k for k in range(int(self.rollouts.kept[row].sum()))]
             first = self.mask.first[row, : len(places)].tolist()
 

@@ -4,6 +4,7 @@ import numpy as np
 
 from training import batches, data, masks
 from training.masks import NOTHING
+from training.packing import FILLER
 from training.tests import support
 from training.tokenizer import BOF, EOF, EXPAND, LANG_ANY, LANGUAGE_ID, MASK, PAD
 
@@ -115,10 +116,29 @@ class WindowTest(unittest.TestCase):
     def test_stack_hides_the_filler_and_nothing_else(self):
         rows = [masks.uniform_row(data.window_of(self.document, n, self.rng), self.rng) for n in (40, 64)]
         batch = batches.stack(rows, 64)
-        self.assertEqual(batch.hidden_keys[0, 0].tolist(), [False] * 40 + [True] * 24)
-        self.assertFalse(batch.hidden_keys[1].any())
+        self.assertEqual((batch.packing.documents[0] == FILLER).tolist(), [False] * 40 + [True] * 24)
+        self.assertFalse((batch.packing.documents[1] == FILLER).any())
         self.assertEqual(batch.tokens, 104)
         self.assertEqual(len(batch.positions), sum(int((r.targets != NOTHING).sum()) for r in rows))
+
+    def test_the_bound_weighs_each_target_by_one_over_the_masked_share(self):
+        window = data.window_of(self.document, 203, self.rng)
+        rules = masks.BoundRules(0.0, 0.0)
+        shares, sums = [], []
+        for _ in range(300):
+            row = masks.bound_row(window, self.rng, rules)
+            masked = row.targets != NOTHING
+            self.assertEqual(row.norm, masked.sum())
+            if masked.any():
+                shares.append(1 / row.weights[masked][0])
+                sums.append(row.weights.sum())
+        self.assertAlmostEqual(np.mean(shares), 0.5, delta=0.06)
+        self.assertAlmostEqual(np.mean(sums) / (window.end - window.first), 1.0, delta=0.1)
+
+    def test_a_clean_prefix_is_not_masked(self):
+        window = data.window_of(self.document, 203, self.rng)
+        first = [int(np.argmax(masks.bound_row(window, self.rng, masks.BoundRules(0.0, 1.0)).targets != NOTHING)) for _ in range(40)]
+        self.assertGreater(np.mean(first), 50)
 
 
 if __name__ == "__main__":

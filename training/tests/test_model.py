@@ -6,9 +6,10 @@ from pathlib import Path
 import torch
 import torch.nn.functional as F
 
-from training import export, golden, muon
+from training import export, golden, muon, shapes
 from training.loss import weighted_cross_entropy
-from training.model import Model, ModelConfig, RmsNormFunction, SwiGluFunction
+from training.model import Model, ModelConfig, RmsNormFunction, SwiGluFunction, composed_norm
+from training.packing import Packing, of_lengths
 
 FIXTURE = Path(__file__).parents[2] / "tests" / "data" / "lacuna_tiny"
 
@@ -34,9 +35,33 @@ class ModelTest(unittest.TestCase):
 
     def test_filler_changes_nothing(self):
         longer = torch.cat([self.ids, torch.full((2, 4), 33)], 1)
-        hidden = torch.tensor([False] * 12 + [True] * 4).expand(2, 1, 16)
+        packing = Packing(of_lengths([12, 12], 16))
         short = self.model(self.ids, torch.tensor([3, 11]))
-        torch.testing.assert_close(self.model(longer, torch.tensor([3, 11]), hidden), short)
+        torch.testing.assert_close(self.model(longer, torch.tensor([3, 11]), packing), short)
+
+    def test_norm_and_gate_are_composed_the_same_way_elsewhere(self):
+        """What other devices than processors compute, here on one."""
+        x, gate = torch.randn(3, 5, 8), torch.randn(3, 5, 8)
+        weight = torch.rand(8)
+        ours = RmsNormFunction.apply(x, weight, 1e-6, torch.float32)
+        torch.testing.assert_close(composed_norm(x, weight, 1e-6, torch.float32), ours)
+        torch.testing.assert_close(F.silu(gate) * x, SwiGluFunction.apply(gate, x))
+
+    def test_an_output_matrix_of_its_own_is_exported_and_read_back(self):
+        model = Model(ModelConfig(64, 16, 1, 2, 1, 24, tied=False), half=False)
+        ids = torch.tensor([[20, 21, 22]])
+        with tempfile.TemporaryDirectory() as folder:
+            export.export(model, Path(folder), None, 64, torch.float32)
+            self.assertIn("lm_head.weight", export.read_weights(Path(folder)))
+            torch.testing.assert_close(export.load(Path(folder), half=False).rows(ids), model.rows(ids))
+
+    def test_named_shapes_have_the_parameters_that_are_counted(self):
+        for name in ("tiny", "small"):
+            self.assertEqual(sum(shapes.parameters(shapes.SHAPES[name])), Model(shapes.SHAPES[name]).count())
+        self.assertAlmostEqual(sum(shapes.parameters(shapes.SHAPES["38m"])) / 1e6, 37.9, places=1)
+        self.assertAlmostEqual(shapes.training_flops(shapes.SHAPES["38m"], 1024, 0.5) / 1e6, 265, places=0)
+        with self.assertRaises(SystemExit):
+            shapes.shape("39m")
 
     def test_norm_gradient_is_the_composed_one(self):
         x = torch.randn(3, 5, 8, dtype=torch.float64, requires_grad=True)
@@ -66,7 +91,27 @@ class ModelTest(unittest.TestCase):
         torch.testing.assert_close(gradient, logits.grad)
 
 
+    def test_the_loss_with_a_penalty_on_the_norm_has_the_composed_gradient(self):
+        logits = torch.randn(70, 40, requires_grad=True)
+        targets, weights = torch.randint(0, 40, (70,)), torch.rand(70)
+        ours = weighted_cross_entropy(logits, targets, weights, 50.0, z_share=0.1)
+        ours.backward()
+        gradient, logits.grad = logits.grad.clone(), None
+        penalty = 0.1 * logits.logsumexp(-1).square()
+        plain = ((F.cross_entropy(logits, targets, reduction="none") + penalty) * weights).sum() / 50.0
+        plain.backward()
+        torch.testing.assert_close(ours, plain)
+        torch.testing.assert_close(gradient, logits.grad)
+
+
 class MuonTest(unittest.TestCase):
+    def test_matrices_together_are_the_matrices_one_by_one(self):
+        torch.manual_seed(0)
+        stack = torch.randn(3, 24, 16)
+        together = muon.orthogonalise(stack)
+        for one, made in zip(stack, together):
+            torch.testing.assert_close(muon.orthogonalise(one), made, rtol=0.05, atol=0.05)
+
     def test_update_is_nearly_orthogonal(self):
         torch.manual_seed(0)
         for shape in ((64, 64), (96, 32), (32, 96)):

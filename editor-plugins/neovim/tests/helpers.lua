@@ -182,6 +182,28 @@ function Child:servers()
   return found
 end
 
+function M.command_line(pid)
+  local handle = io.open(('/proc/%d/cmdline'):format(pid), 'rb')
+  if not handle then
+    return ''
+  end
+  local line = handle:read('*a'):gsub('%z', ' ')
+  handle:close()
+  return line
+end
+
+--- Ids of processes, but this one, whose command line has these words.
+function M.processes_with(words)
+  local found = {}
+  for name in vim.fs.dir('/proc') do
+    local pid = tonumber(name)
+    if pid and pid ~= vim.fn.getpid() and M.command_line(pid):find(words, 1, true) then
+      table.insert(found, pid)
+    end
+  end
+  return found
+end
+
 function Child:stop()
   vim.fn.jobstop(self.channel)
   vim.fn.delete(self.folder, 'rf')

@@ -1,5 +1,6 @@
 -- A language server that does what a script says: nvim -l server.lua
 --   LACUNA_TEST_SCRIPT  a Lua file, called with the server; it sets server.on[METHOD] = function(params, reply, id)
+--                       and server.deaf where cancelling is to do nothing
 --   LACUNA_TEST_LOG     gets every message from the editor, one JSON text a line
 local uv = vim.uv
 local input, output = assert(uv.new_pipe()), assert(uv.new_pipe())
@@ -78,7 +79,7 @@ local function handle(message)
     end
   elseif message.method == '$/cancelRequest' then
     local id = message.params.id
-    if server.open[id] then
+    if server.open[id] and not server.deaf then
       server.open[id] = nil
       server.send({ id = id, error = { code = -32800, message = 'cancelled' } })
     end

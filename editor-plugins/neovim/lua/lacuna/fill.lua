@@ -115,12 +115,16 @@ local function finish(bufnr, fill)
 end
 
 --- The hole with that index, made if it is new.
----@param told {range: table}
+---@param told {range: table?}
+---@return lacuna.Hole? nothing if its place was never told
 local function hole_of(bufnr, fill, index, told)
   for _, hole in ipairs(fill.holes) do
     if hole.index == index then
       return hole
     end
+  end
+  if not told.range then
+    return nil
   end
   local encoding = fill.client.offset_encoding
   local row, column = positions.to_buffer(bufnr, told.range.start, encoding)
@@ -143,7 +147,10 @@ function M.on_step(params)
         return true
       end
       for _, told in ipairs(params.value.holes) do
-        hole_of(bufnr, fill, told.hole, told).tokens = told.tokens
+        local hole = hole_of(bufnr, fill, told.hole, told)
+        if hole then
+          hole.tokens = told.tokens
+        end
       end
       redraw(bufnr, fill)
       state.event('LacunaFillStep', {
@@ -237,7 +244,11 @@ local function on_done(bufnr, fill, err, result)
   redraw(bufnr, fill)
   map(bufnr, fill)
   state.event('LacunaFillReady', { holes = #fill.holes })
-  if fill.order.what == 'rewrite' and config.current.preview == 'diff' and api.nvim_get_current_buf() == bufnr then
+  if result.problem then
+    state.tell(result.problem, vim.log.levels.WARN)
+  end
+  local rewrite = fill.order.what == 'rewrite' or fill.order.what == 'selection'
+  if rewrite and config.current.preview == 'diff' and api.nvim_get_current_buf() == bufnr then
     M.diff()
   end
 end

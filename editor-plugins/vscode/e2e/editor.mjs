@@ -1,0 +1,200 @@
+// A VS Code of its own in a headless browser: keys in, text and screen out.
+import { spawn, execFileSync } from 'node:child_process';
+import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { createRequire } from 'node:module';
+import { createServer } from 'node:net';
+import { tmpdir } from 'node:os';
+import { dirname, join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+
+const here = dirname(fileURLToPath(import.meta.url));
+const patience = 180_000;
+
+async function freePort() {
+  const server = createServer();
+  await new Promise((resolve) => server.listen(0, '127.0.0.1', resolve));
+  const { port } = server.address();
+  await new Promise((resolve) => server.close(resolve));
+  return port;
+}
+
+export async function until(condition, what) {
+  const end = Date.now() + patience;
+  for (;;) {
+    const value = await condition();
+    if (value) {
+      return value;
+    }
+    if (Date.now() > end) {
+      throw new Error(`did not come: ${typeof what === 'function' ? await what() : what}`);
+    }
+    await new Promise((resolve) => setTimeout(resolve, 100));
+  }
+}
+
+export class Editor {
+  /** @param {{vscode: string, vsix: string, command: string[], files: Record<string, string>, settings?: object}} options */
+  static async open(options) {
+    const editor = new Editor();
+    try {
+      await editor.start(options);
+    } catch (error) {
+      await editor.close();
+      throw error;
+    }
+    return editor;
+  }
+
+  async start({ vscode, vsix, command, files, settings = {} }) {
+    const editor = this;
+    editor.folder = mkdtempSync(join(tmpdir(), 'lacuna-e2e-'));
+    editor.project = join(editor.folder, 'project');
+    editor.log = join(editor.folder, 'log');
+    writeFileSync(editor.log, '');
+    mkdirSync(editor.project);
+    for (const [name, text] of Object.entries(files)) {
+      writeFileSync(join(editor.project, name), text);
+    }
+    const user = join(editor.folder, 'user');
+    const extensions = join(editor.folder, 'extensions');
+    mkdirSync(join(user, 'User'), { recursive: true });
+    const [path, ...rest] = command;
+    const all = JSON.stringify({
+      'workbench.startupEditor': 'none', 'telemetry.telemetryLevel': 'off', 'chat.disableAIFeatures': true,
+      'workbench.tips.enabled': false, 'editor.wordBasedSuggestions': 'off', 'editor.minimap.enabled': false,
+      'editor.accessibilitySupport': 'off', 'lacuna.path': path, 'lacuna.arguments': rest.map((word) => word.replace('@LOG', editor.log)),
+      ...settings,
+    });
+    writeFileSync(join(user, 'User', 'settings.json'), all);
+    // Where the editor runs on a server, settings of a machine are that server's.
+    mkdirSync(join(user, 'Machine'));
+    writeFileSync(join(user, 'Machine', 'settings.json'), all);
+    const program = join(vscode, 'code-server');
+    const dirs = ['--user-data-dir', user, '--extensions-dir', extensions];
+    execFileSync(program, [...dirs, '--install-extension', vsix], { stdio: 'pipe' });
+    const port = await freePort();
+    editor.server = spawn(program, [...dirs, '--auth', 'none', '--bind-addr', `127.0.0.1:${port}`, '--disable-telemetry',
+      '--disable-update-check', '--disable-workspace-trust'], { stdio: 'ignore', detached: true });
+    const { chromium } = createRequire(join(vscode, 'node_modules', 'x.js'))('playwright-core');
+    editor.browser = await chromium.launch({
+      executablePath: ['/usr/bin/chromium', '/usr/bin/chromium-browser'].find(existsSync), headless: true,
+      args: ['--no-sandbox', '--disable-gpu', '--disable-quic', '--no-first-run', '--disable-background-networking',
+        '--disable-component-update', '--disable-sync'],
+    });
+    editor.page = await editor.browser.newPage({ viewport: { width: 1280, height: 800 } });
+    let problem = '';
+    await until(async () => {
+      try {
+        await editor.page.goto(`http://127.0.0.1:${port}/?folder=${editor.project}`, { waitUntil: 'load', timeout: patience });
+        return true;
+      } catch (error) {
+        problem = String(error);
+        return false;
+      }
+    }, () => `the start of the editor: ${problem}`);
+  }
+
+  async close() {
+    await this.browser?.close();
+    if (this.server) {
+      process.kill(-this.server.pid, 'SIGTERM');
+    }
+    rmSync(this.folder, { recursive: true, force: true });
+  }
+
+  /** By keys alone: a click of playwright waits for frames that a headless browser without a GPU seldom draws. */
+  async openFile(name) {
+    await this.pick('Control+p', name, name);
+    await until(() => this.page.evaluate((file) => [...document.querySelectorAll('.tab.active')].some((tab) => tab.textContent.includes(file)), name), `the file ${name}`);
+    await until(() => this.page.evaluate(() => document.querySelector('.editor-instance .view-lines') !== null), 'an editor');
+  }
+
+  async keys(...keys) {
+    for (const key of keys) {
+      await this.page.keyboard.press(key);
+    }
+  }
+
+  async type(text) {
+    await this.page.keyboard.type(text, { delay: 40 });
+  }
+
+  /** Opens the quick input by `key`, types, and takes the first row once it has `wanted` in it. */
+  async pick(key, text, wanted) {
+    let round = 0;
+    await until(async () => {
+      if (round++ % 50 === 0) {
+        await this.keys(key);
+      }
+      return this.page.evaluate(() => document.activeElement?.closest('.quick-input-widget') !== null);
+    }, `the quick input of ${key}`);
+    await this.type(text);
+    await until(() => this.page.evaluate((words) => document.querySelector('.quick-input-list .monaco-list-row')?.textContent?.includes(words), wanted), `the row ${wanted}`);
+    await this.keys('Enter');
+  }
+
+  /** A command of the palette, by its title. */
+  async command(title) {
+    await this.pick('F1', title, title.split(': ').pop());
+  }
+
+  /** What the editor shows, with suggestions; blanks as blanks. */
+  async screen() {
+    const text = await this.page.evaluate(() => [...document.querySelectorAll('.editor-instance')].map((part) => part.innerText).join('\n'));
+    return text.replace(/\u00a0/g, ' ');
+  }
+
+  async seen(words) {
+    await until(async () => (await this.screen()).includes(words), async () => `${words}\non the screen:\n${await this.screen()}`);
+  }
+
+  async ghost() {
+    return this.page.evaluate(() => [...document.querySelectorAll('[class*="ghost-text"]')].map((part) => part.textContent).join('\n').replace(/\u00a0/g, ' '));
+  }
+
+  /** Waits for a suggestion at the cursor. A key now and then, for a provider that was not there at the last one. */
+  async suggestion(words) {
+    let round = 0;
+    await until(async () => {
+      if (++round % 30 === 0) {
+        await this.keys('Space', 'Backspace');
+      }
+      return (await this.ghost()).includes(words);
+    }, async () => `the suggestion ${words}; there is: ${await this.ghost()}`);
+  }
+
+  /** Saves until the file on disk is `expected`. */
+  async saved(name, expected) {
+    const read = () => readFileSync(join(this.project, name), 'utf8');
+    let round = 0;
+    await until(async () => {
+      if (round++ % 20 === 0) {
+        await this.keys('Control+s');
+      }
+      return read() === expected;
+    }, () => `${name} as ${JSON.stringify(expected)}; it is ${JSON.stringify(read())}`);
+  }
+
+  messages(method) {
+    return readFileSync(this.log, 'utf8').split('\n').filter(Boolean).map((line) => JSON.parse(line)).filter((message) => !method || message.method === method);
+  }
+
+  statusBar() {
+    return this.page.evaluate(() => document.querySelector('[id="lacuna.lacuna.lacuna.status"], [id*="lacuna.status"]')?.textContent ?? '');
+  }
+
+  async notification(words) {
+    await until(() => this.page.evaluate((wanted) => [...document.querySelectorAll('.notification-toast')].some((toast) => toast.textContent.includes(wanted)), words), `the notification ${words}`);
+  }
+
+  /** Processes of the language server that run now. */
+  servers(words) {
+    try {
+      return execFileSync('pgrep', ['-f', words], { encoding: 'utf8' }).trim().split('\n').filter(Boolean);
+    } catch {
+      return [];
+    }
+  }
+}
+
+export const scripted = [process.execPath, join(here, 'server.mjs'), '@LOG'];

@@ -1,0 +1,48 @@
+// The settings, read in one place.
+import * as vscode from 'vscode';
+import { languageWanted } from './words';
+
+export function settings(scope?: vscode.ConfigurationScope): vscode.WorkspaceConfiguration {
+  return vscode.workspace.getConfiguration('lacuna', scope);
+}
+
+/** Why a document has no suggestions, or undefined if it has. */
+export function reasonAgainst(document: vscode.TextDocument): string | undefined {
+  const all = settings(document);
+  if (!all.get<boolean>('enable')) {
+    return 'Switched off (setting lacuna.enable).';
+  }
+  if (document.uri.scheme !== 'file' && document.uri.scheme !== 'untitled') {
+    return `Documents of the kind '${document.uri.scheme}' have no suggestions.`;
+  }
+  if (!languageWanted(all.get<Record<string, boolean>>('languages') ?? {}, document.languageId)) {
+    return `Switched off for ${document.languageId} (setting lacuna.languages).`;
+  }
+  return undefined;
+}
+
+/** What the server is told; what the user has not set is the daemon's to decide. */
+export function serverSettings(): Record<string, unknown> {
+  const all = settings();
+  const profile = all.get<string>('profile');
+  return {
+    enable: all.get<boolean>('enable'),
+    languages: all.get<object>('languages'),
+    exclude: all.get<string[]>('exclude'),
+    inlineCompletion: { trigger: all.get<string>('inlineCompletion.triggerMode') },
+    ...(profile ? { profile } : {}),
+  };
+}
+
+/** The options of the program. Model and device count when it has to start the daemon. */
+export function serverArguments(): string[] {
+  const all = settings();
+  const result = [...(all.get<string[]>('arguments') ?? ['lsp'])];
+  for (const name of ['model', 'device']) {
+    const value = all.get<string>(name);
+    if (value) {
+      result.push(`--${name}`, value);
+    }
+  }
+  return result;
+}

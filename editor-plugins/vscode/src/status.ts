@@ -1,0 +1,57 @@
+// The item in the status bar.
+import * as vscode from 'vscode';
+import { reasonAgainst } from './config';
+import type { Status } from './protocol';
+import type { Server } from './server';
+import { describeStatus, statusItem } from './words';
+
+export class StatusBar implements vscode.Disposable {
+  private readonly item = vscode.window.createStatusBarItem('lacuna.status', vscode.StatusBarAlignment.Right, 100);
+  private readonly disposables: vscode.Disposable[];
+
+  constructor(private readonly server: Server) {
+    this.item.name = 'Lacuna';
+    this.item.command = 'lacuna.showMenu';
+    this.disposables = [
+      this.item,
+      server.onChanged(() => this.show()),
+      vscode.window.onDidChangeActiveTextEditor(() => this.show()),
+    ];
+    this.show();
+    this.item.show();
+  }
+
+  dispose(): void {
+    this.disposables.forEach((disposable) => void disposable.dispose());
+  }
+
+  private show(): void {
+    const document = vscode.window.activeTextEditor?.document;
+    const against = document ? reasonAgainst(document) : undefined;
+    const activity = against && this.server.activity !== 'missing' ? 'off' : this.server.activity;
+    const { text, detail, warn } = statusItem(activity, this.server.status, against ?? this.server.reason);
+    this.item.text = text;
+    this.item.tooltip = new vscode.MarkdownString(`**Lacuna**\n\n${detail}`);
+    this.item.backgroundColor = warn ? new vscode.ThemeColor('statusBarItem.warningBackground') : undefined;
+  }
+}
+
+/** Asks the server how it is; lines for a person. */
+export async function statusLines(server: Server): Promise<string[]> {
+  if (!server.client) {
+    const document = vscode.window.activeTextEditor?.document;
+    return [server.reason || (document && reasonAgainst(document)) || 'The server is not running.'];
+  }
+  const document = vscode.window.activeTextEditor?.document;
+  const textDocument = document && { uri: server.client.code2ProtocolConverter.asUri(document.uri) };
+  const status = await server.client.sendRequest<Status>('lacuna/status', textDocument ? { textDocument } : {});
+  if (status.model) {
+    const { name, device, phase } = status.model;
+    server.update({ model: name || undefined, device: device || undefined, phase });
+  }
+  const lines = describeStatus(status);
+  if (!vscode.workspace.getConfiguration('editor').get<boolean>('inlineSuggest.enabled')) {
+    lines.push('nothing is shown while the setting editor.inlineSuggest.enabled is off');
+  }
+  return lines;
+}
