@@ -74,7 +74,7 @@ std::vector<std::string> problems_of(const FillOrder& order,
   if (grammar == nullptr || order.options.exact) return problems;
   std::vector<grammar::Span> holes;
   for (const engine::Hole& hole : order.holes) holes.push_back({hole.begin, hole.end});
-  const grammar::Gate gate(*grammar, order.text, std::move(holes));
+  grammar::Gate gate(*grammar, order.text, std::move(holes));
   // A text that is broken already says nothing about a fill.
   if (!gate.works() || !gate.is_sure()) return problems;
   for (std::size_t i = 0; i < alternatives.size(); ++i) {
