@@ -31,6 +31,8 @@ constexpr std::chrono::seconds kProcessCheck(2);
 // A daemon that dies again and again is not started for ever.
 constexpr int kMaxRestarts = 5;
 constexpr std::chrono::minutes kRestartWindow(3);
+constexpr std::chrono::milliseconds kRetry(50);
+constexpr int kMaxSilent = 200;
 
 // Not inherited: a daemon that is started must not hold the editor's pipes.
 int duplicate(int fd) { return fcntl(fd, F_DUPFD_CLOEXEC, 0); }
@@ -63,6 +65,7 @@ class Shim {
   explicit Shim(ShimOptions options)
       : options_(std::move(options)),
         process_timer_(loop_),
+        retry_timer_(loop_),
         editor_in_(std::make_shared<Reader>(loop_, duplicate(STDIN_FILENO))),
         editor_out_(std::make_shared<Writer>(loop_, duplicate(STDOUT_FILENO))) {}
 
@@ -127,6 +130,7 @@ class Shim {
             Result<std::optional<std::string>> body = reader->frames.next();
             if (!body) return daemon_gone();
             if (!*body) break;
+            hear();
             if (replay_.from_daemon(**body)) write(editor_out_, **body);
             check_version();
           }
@@ -137,6 +141,20 @@ class Shim {
   void daemon_gone() {
     if (ending_) return;
     if (replay_.saw_exit()) return end(replay_.exit_code());
+    boost::system::error_code ignored;
+    daemon_in_->stream.close(ignored);
+    daemon_out_->stream.close(ignored);
+    if (!heard_) {
+      // It was dying when it was connected to: its socket goes last.
+      if (++silent_ > kMaxSilent) {
+        return give_up(fail(ErrorCode::Unavailable, "the daemon does not answer; see its log"));
+      }
+      retry_timer_.expires_after(kRetry);
+      retry_timer_.async_wait([this](const boost::system::error_code& error) {
+        if (!error) reconnect();
+      });
+      return;
+    }
     const auto now = std::chrono::steady_clock::now();
     std::erase_if(restarts_, [&](auto then) { return now - then > kRestartWindow; });
     restarts_.push_back(now);
@@ -144,17 +162,26 @@ class Shim {
       return give_up(fail(ErrorCode::Unavailable, "the daemon ends again and again; see its log"));
     }
     options_.log("the daemon is gone; connecting again");
-    boost::system::error_code ignored;
-    daemon_in_->stream.close(ignored);
-    daemon_out_->stream.close(ignored);
+    reconnect();
+  }
+
+  void reconnect() {
+    heard_ = false;
+    announce_ = true;
     if (const Result<void> connected = connect(); !connected) return give_up(connected.error());
     const Replay::Restart restart = replay_.restart();
     for (const std::string& body : restart.to_daemon) write(daemon_out_, body);
     for (const std::string& body : restart.to_client) write(editor_out_, body);
+    read_editor();
+  }
+
+  void hear() {
+    heard_ = true;
+    silent_ = 0;
+    if (!std::exchange(announce_, false)) return;
     write(editor_out_,
           lsp::notification("window/logMessage",
                             {{"type", 3}, {"message", "Lacuna: the daemon was started again"}}));
-    read_editor();
   }
 
   void give_up(Error error) {
@@ -224,6 +251,7 @@ class Shim {
   ShimOptions options_;
   asio::io_context loop_{1};
   asio::steady_timer process_timer_;
+  asio::steady_timer retry_timer_;
   Replay replay_;
   std::shared_ptr<Reader> editor_in_;
   std::shared_ptr<Writer> editor_out_;
@@ -235,6 +263,9 @@ class Shim {
   bool ending_ = false;
   bool watched_ = false;
   bool version_checked_ = false;
+  bool heard_ = false;     // something, of this daemon
+  bool announce_ = false;  // the editor is to be told of a new daemon
+  int silent_ = 0;         // daemons in a row that said nothing
 };
 
 }  // namespace
