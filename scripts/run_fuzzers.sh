@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Runs every fuzzer of a build for some seconds each, from its seed corpus in tests/fuzz/corpus, as
-# many at once as there are processors.
+# Runs every fuzzer of a build for some seconds of the clock, from its seed corpus in
+# tests/fuzz/corpus, two at once for each processor.
 #   scripts/run_fuzzers.sh BUILD_DIR SECONDS
 set -euo pipefail
 cd "$(dirname "$0")/.."
@@ -30,4 +30,4 @@ for fuzzer in "$build"/tests/fuzz/*_fuzz; do
   [ -x "$fuzzer" ] && fuzzers+=("$fuzzer")
 done
 [ ${#fuzzers[@]} -gt 0 ] || { echo "$0: no fuzzers in $build" >&2; exit 1; }
-printf '%s\0' "${fuzzers[@]}" | xargs -0 -n 1 -P "$(nproc)" bash -c 'run_one "$1"' run_one
+printf '%s\0' "${fuzzers[@]}" | xargs -0 -n 1 -P "$((2 * $(nproc)))" bash -c 'run_one "$1"' run_one
