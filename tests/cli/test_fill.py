@@ -343,7 +343,7 @@ class Syntax(LacunaTest):
         text = "def f(x):\n    return x\n\n\ndef g(x):\n    return f(x)\n"
         path = self.write("a.py", text)
         report = fill_report(path, "--node", "g", "--tokens", 6, "--no-syntax")
-        self.assertEqual(report["holes"][0]["begin"], {"byte": 42, "line": 6, "column": 5})
+        self.assertEqual(report["holes"][0]["begin"], {"byte": 39, "line": 6, "column": 5})
         self.assertEqual(report["holes"][0]["end"]["byte"], len(text) - 1)
         self.run_failing("fill", path, "--node", "h", says="named 'h'")
         self.run_failing("fill", path, "--node", "g", "--lang", "none", says="grammar")
