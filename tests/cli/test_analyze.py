@@ -65,7 +65,7 @@ class OfAText(Analyze):
         self.assertEqual(places, {(0, i) for i in range(6)} | {(1, i) for i in range(3)})
         steps = [t["step"] for t in tokens]
         self.assertEqual(steps, sorted(steps))
-        fill = json.loads(self.run_ok("fill", path, "--json").stdout)
+        fill = json.loads(self.run_ok("fill", path, "--json", "--no-syntax").stdout)
         commits = [(s["step"], c) for s in fill["steps"] for c in s["commits"]]
         self.assertEqual(
             [(t["step"], t["hole"], t["offset"], t["probability"]) for t in tokens],

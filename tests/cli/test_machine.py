@@ -59,7 +59,10 @@ class Doctor(LacunaTest):
         report = json.loads(self.run_ok("doctor", "--json").stdout)
         self.assertIs(report["ok"], True)
         names = [check["name"] for check in report["checks"]]
-        self.assertEqual(names, ["cpu", "memory", "cuda", "device", "model", "fill", "terminal"])
+        self.assertEqual(
+            names,
+            ["cpu", "memory", "cuda", "device", "model", "fill", "settings", "daemon", "terminal"],
+        )
         text = self.run_ok("doctor").stdout.decode()
         self.assertRegex(text, r"(?m)^ok +fill +4 tokens in")
 

@@ -12,7 +12,8 @@ INVENTORY = ROOT / "examples" / "inventory.py"
 
 class WatchOnATerminal(LacunaTest):
     def watch(self, *options, **terminal):
-        return run_on_terminal([EXECUTABLE, "fill", *map(str, options)], **terminal)
+        arguments = ["fill", "--no-syntax", *map(str, options)]
+        return run_on_terminal([EXECUTABLE, *arguments], **terminal)
 
     def test_leaves_the_filled_lines_and_the_cursor(self):
         text = "def f(a, b):\n    return ⟦?6⟧\n\nprint(f(1, 2))\n"

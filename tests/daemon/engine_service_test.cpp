@@ -132,7 +132,9 @@ TEST_F(EngineServiceTest, ARunningOrderIsCancelledBetweenSteps) {
 }
 
 TEST_F(EngineServiceTest, AWaitingOrderIsCancelledWithoutRunning) {
-  const FillId runs = submit(order("until_stopped", "1"));
+  bool running = false;
+  const FillId runs = submit(order("until_stopped", "1"), [&](const FillStep&) { running = true; });
+  ASSERT_TRUE(run_until([&] { return running; }));
   const FillId waits = submit(order("fill=x", "2"));
   service_->cancel(waits);
   ASSERT_TRUE(run_until_ended(waits));

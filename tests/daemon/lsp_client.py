@@ -96,7 +96,8 @@ class Client:
         key = json.dumps(request_id)
         while key not in self.answers:
             if self.next() is None:
-                raise EOFError(f"no answer to {key}: {''.join(self.errors)}")
+                code = self.process.wait(DEADLINE)
+                raise EOFError(f"no answer to {key}, exit code {code}: {''.join(self.errors)}")
         return self.answers[key][-1]
 
     def call(self, method, params=None):

@@ -2,6 +2,7 @@
 // processes that must not depend on a model.
 //   scripted_lacuna lsp [--no-daemon] --socket PATH
 //   scripted_lacuna serve --socket PATH
+#include <csignal>
 #include <cstdio>
 #include <cstdlib>
 #include <filesystem>
@@ -43,6 +44,7 @@ ServerOptions options() {
 }  // namespace
 
 int main(int argc, char** argv) {
+  std::signal(SIGPIPE, SIG_IGN);  // as the executable does
   const std::string mode = argc > 1 ? argv[1] : "";
   const bool no_daemon = argc > 2 && std::string(argv[2]) == "--no-daemon";
   if (mode == "lsp" && no_daemon) {

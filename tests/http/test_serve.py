@@ -113,7 +113,11 @@ class ServeTest(LacunaTest):
             client = socket.create_connection(("127.0.0.1", self.port))
             client.sendall(f"POST /lacuna/fill HTTP/1.1\r\nHost: localhost\r\nContent-Length: "
                            f"{len(body.encode())}\r\n\r\n{body}".encode())
-            self.assertIn(b"event: start", client.recv(65536))
+            received = b""
+            while b"event: start" not in received:
+                part = client.recv(65536)
+                self.assertNotEqual(part, b"", received)
+                received += part
             client.close()
             self.assertTrue(self.wait_for_metric("lacuna_http_clients_gone_total", 1))
             self.assertTrue(self.wait_for_metric("lacuna_fills_running", 0))
