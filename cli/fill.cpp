@@ -281,7 +281,8 @@ int run_fill(const FillOptions& options) {
   if (const auto ok = check_finished(*text, request.holes, checked->result.fills); !ok) {
     return report(ok.error());
   }
-  if (options.watch && terminal.can_draw()) terminal.write(summary_of(*checked) + "\n", {});
+  if (options.watch && terminal.can_draw() && syntax.grammar != nullptr)
+    terminal.write(summary_of(*checked) + "\n", {});
   const std::chrono::duration<double> total = Clock::now() - start;
   const FillReport fill_report = {.file = options.file,
                                   .written = options.write,

@@ -38,7 +38,8 @@ endfunction()
 # lacuna_test(NAME SOURCES ... DEPS ... [LABELS ...])
 # One gtest program. Tests find their data through LACUNA_TEST_DATA (tests/data) and
 # LACUNA_SOURCE_DIR. Labels: gpu (needs a device) and slow are left out of the everyday preset;
-# threads marks what runs under the thread sanitizer: the target threaded_tests builds it.
+# threads marks what runs under the thread sanitizer: the target threaded_tests builds it; process
+# marks tests of the whole executable, which sanitizers leave out.
 add_custom_target(threaded_tests)
 function(lacuna_test name)
   cmake_parse_arguments(ARG "" "" "SOURCES;DEPS;LABELS" ${ARGN})

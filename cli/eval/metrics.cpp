@@ -39,11 +39,11 @@ double pass_at_k(int n, int c, int k) {
 }
 
 Interval wilson_interval(int right, int n) {
-  constexpr double z = 1.959963984540054;
+  constexpr double kZ = 1.959963984540054;
   const double share = static_cast<double>(right) / n;
-  const double middle = share + z * z / (2 * n);
-  const double half = z * std::sqrt(share * (1 - share) / n + z * z / (4.0 * n * n));
-  const double scale = 1 + z * z / n;
+  const double middle = share + kZ * kZ / (2 * n);
+  const double half = kZ * std::sqrt(share * (1 - share) / n + kZ * kZ / (4.0 * n * n));
+  const double scale = 1 + kZ * kZ / n;
   return {.low = right == 0 ? 0 : (middle - half) / scale,
           .high = right == n ? 1 : (middle + half) / scale};
 }
