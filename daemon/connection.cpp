@@ -136,8 +136,8 @@ struct Connection::Impl : std::enable_shared_from_this<Connection::Impl> {
     session.reset();
     boost::system::error_code ignored;
     process_timer.cancel();
-    in.close(ignored);
-    out.close(ignored);
+    ignored = in.close(ignored);
+    ignored = out.close(ignored);
     if (on_end) on_end(exit_code);
   }
 

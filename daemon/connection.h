@@ -8,7 +8,7 @@
 #include "daemon/session.h"
 
 namespace boost::asio {
-class io_context;
+class io_context;  // NOLINT(readability-identifier-naming): a name of Boost
 }
 
 namespace lacuna::daemon {

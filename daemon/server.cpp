@@ -104,8 +104,8 @@ class Server {
 
   void stop() {
     boost::system::error_code ignored;
-    acceptor_.close(ignored);
-    signals_.cancel(ignored);
+    ignored = acceptor_.close(ignored);
+    ignored = signals_.cancel(ignored);
     loop_.stop();
   }
 

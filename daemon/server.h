@@ -12,7 +12,7 @@
 #include "daemon/settings.h"
 
 namespace boost::asio {
-class io_context;
+class io_context;  // NOLINT(readability-identifier-naming): a name of Boost
 }
 
 namespace lacuna::daemon {

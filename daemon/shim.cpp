@@ -142,8 +142,8 @@ class Shim {
     if (ending_) return;
     if (replay_.saw_exit()) return end(replay_.exit_code());
     boost::system::error_code ignored;
-    daemon_in_->stream.close(ignored);
-    daemon_out_->stream.close(ignored);
+    ignored = daemon_in_->stream.close(ignored);
+    ignored = daemon_out_->stream.close(ignored);
     if (!heard_) {
       // It was dying when it was connected to: its socket goes last.
       if (++silent_ > kMaxSilent) {

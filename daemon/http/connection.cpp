@@ -118,7 +118,7 @@ Connection::Connection(asio::ip::tcp::socket socket, const Limits& limits,
 
 void Connection::start() {
   beast::error_code ignored;
-  socket_.set_option(asio::ip::tcp::no_delay(true), ignored);
+  ignored = socket_.set_option(asio::ip::tcp::no_delay(true), ignored);
   expect_request();
   read();
 }
@@ -134,7 +134,7 @@ void Connection::close() {
   if (state_ == State::Closed) return;
   state_ = State::Closed;
   beast::error_code ignored;
-  socket_.close(ignored);
+  ignored = socket_.close(ignored);
   deadline_.cancel();
   write_deadline_.cancel();
   out_.clear();
@@ -319,7 +319,7 @@ void Connection::written_all() {
   // A socket that is closed with unread bytes resets the connection, and the client may lose the
   // answer: so our side ends first, and the rest of what comes is read.
   beast::error_code ignored;
-  socket_.shutdown(asio::ip::tcp::socket::shutdown_send, ignored);
+  ignored = socket_.shutdown(asio::ip::tcp::socket::shutdown_send, ignored);
   set_deadline(kLingerSeconds);
   read();
 }

@@ -59,10 +59,10 @@ class Server::Impl : public std::enable_shared_from_this<Impl> {
     const Result<tcp::endpoint> endpoint = endpoint_of(options_);
     if (!endpoint) return endpoint.error();
     boost::system::error_code error;
-    acceptor_.open(endpoint->protocol(), error);
-    if (!error) acceptor_.set_option(tcp::acceptor::reuse_address(true), error);
-    if (!error) acceptor_.bind(*endpoint, error);
-    if (!error) acceptor_.listen(asio::socket_base::max_listen_connections, error);
+    error = acceptor_.open(endpoint->protocol(), error);
+    if (!error) error = acceptor_.set_option(tcp::acceptor::reuse_address(true), error);
+    if (!error) error = acceptor_.bind(*endpoint, error);
+    if (!error) error = acceptor_.listen(asio::socket_base::max_listen_connections, error);
     if (error) {
       return fail(ErrorCode::Unavailable, "cannot listen on " + options_.host + ":" +
                                               std::to_string(options_.port) + ": " +
@@ -76,7 +76,7 @@ class Server::Impl : public std::enable_shared_from_this<Impl> {
   void stop() {
     stopped_ = true;
     boost::system::error_code ignored;
-    acceptor_.close(ignored);
+    ignored = acceptor_.close(ignored);
     pause_.cancel();
     while (!connections_.empty()) {
       const std::shared_ptr<Connection> connection = connections_.begin()->second;

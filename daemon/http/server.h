@@ -11,7 +11,7 @@
 #include "support/result.h"
 
 namespace boost::asio {  // NOLINT(readability-identifier-naming): Boost calls itself so
-class io_context;
+class io_context;        // NOLINT(readability-identifier-naming): a name of Boost
 }
 
 namespace lacuna::daemon::http {
