@@ -73,6 +73,7 @@ std::vector<std::string> problems_of(const FillOrder& order,
   const grammar::Grammar* grammar = grammar::grammar_of(language_named(order.language));
   if (grammar == nullptr || order.options.exact) return problems;
   std::vector<grammar::Span> holes;
+  holes.reserve(order.holes.size());
   for (const engine::Hole& hole : order.holes) holes.push_back({hole.begin, hole.end});
   grammar::Gate gate(*grammar, order.text, std::move(holes));
   // A text that is broken already says nothing about a fill.

@@ -58,6 +58,7 @@ int new_socket() { return socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0); }
 Result<void> start(const std::vector<std::string>& command, const fs::path& log) {
   std::vector<std::string> copies = command;
   std::vector<char*> arguments;
+  arguments.reserve(copies.size() + 1);
   for (std::string& copy : copies) arguments.push_back(copy.data());
   arguments.push_back(nullptr);
   const int null = open("/dev/null", O_RDWR | O_CLOEXEC);

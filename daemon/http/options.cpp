@@ -24,8 +24,9 @@ Result<Options> parse_address(std::string_view address) {
     if (host.empty() || host.find_first_of("[]") != std::string_view::npos) return wrong;
     options.host = host;
   }
-  const char* end = port.data() + port.size();
-  const auto [at, problem] = std::from_chars(port.data(), end, options.port);
+  const std::string digits(port);
+  const char* end = digits.data() + digits.size();
+  const auto [at, problem] = std::from_chars(digits.data(), end, options.port);
   if (problem != std::errc() || at != end) return wrong;
   return options;
 }
