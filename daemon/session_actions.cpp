@@ -127,6 +127,7 @@ Result<std::vector<engine::Hole>> Session::Impl::picked_holes(const Document& do
     picked = std::move(*bodies);
   }
   std::vector<engine::Hole> holes;
+  holes.reserve(picked.size());
   for (const grammar::PickedHole& hole : picked) {
     holes.push_back({.begin = hole.span.begin, .end = hole.span.end, .tokens = {}, .hint = {}});
   }
