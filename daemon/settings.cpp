@@ -257,7 +257,8 @@ std::string environment_name(const SettingInfo& setting) {
 
 std::string value_text(const Settings& settings, const SettingInfo& setting) {
   const Json value = value_of(settings, setting);
-  if (setting.secret && value != "") return "(hidden)";
+  // A Json knows only whether a container is empty.
+  if (setting.secret && value != Json("")) return "(hidden)";
   return value.dump(-1, ' ', false, Json::error_handler_t::replace);
 }
 
