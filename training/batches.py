@@ -116,7 +116,8 @@ def join(pairs: list[Pair], kernel: str = "plain") -> Batch:
     )
     flat = np.flatnonzero(targets != NOTHING)
     packing = None
-    if documents.any():  # not every row is full of one document
+    # Rows that are one document each need none; compiled code is spared a second form of its input.
+    if documents.any() or kernel != "plain":
         packing = with_kernel(Packing(torch.from_numpy(documents.astype(np.int64))), kernel)
     return Batch(
         torch.from_numpy(ids.astype(np.int64)),

@@ -1,7 +1,9 @@
 """Builds the training text from the packages named in packages.toml (or in another --manifest).
 
     python3 -m training.corpus fetch FOLDER      download the archives
-    python3 -m training.corpus build FOLDER      clean, remove duplicates, apply the mix
+    python3 -m training.corpus licences FOLDER   compare the manifest's licences with what the packages say
+    python3 -m training.corpus build FOLDER      clean, remove duplicates, apply the mix; leaves out packages
+                                                 whose own licence is not the manifest's
                                                  --decontaminate FILE... drops what benchmarks hold
 
 `build` writes train.jsonl and held_out.jsonl (one file a line: language, package, path, text) and
@@ -27,7 +29,7 @@ from dataclasses import dataclass
 from multiprocessing import Pool
 from pathlib import Path
 
-from training import dedupe, filters, sources
+from training import dedupe, filters, licences, sources
 from training.common import MANIFEST, Manifest, Package, Progress, fail, guarded, read_manifest
 from training.decontaminate import Benchmarks
 
@@ -108,11 +110,27 @@ def clean_package(job: tuple[Package, Path]) -> tuple[Package, list[Document], c
     return package, kept, reasons
 
 
+def agreeing(manifest: Manifest, archives: Path) -> list[tuple[Package, Path]]:
+    """The packages that were fetched and are under the licence that the manifest names; the others are said."""
+    kept, refused = [], 0
+    for package in manifest.packages:
+        folder = archives / package.kind / package.folder
+        if not archives_of(folder):
+            continue
+        verdict = licences.judge(package, folder)
+        if verdict.agrees:
+            kept.append((package, folder))
+        else:
+            refused += 1
+            print(f"  licence refused: {package.name}: the manifest says {package.licence}, the package {verdict.found}", flush=True)
+    if not kept:
+        fail(f"{archives}: no archives here whose licence agrees with the manifest; run `fetch` first")
+    print(f"licences of {len(kept)} packages agree with the manifest, {refused} are left out")
+    return kept
+
+
 def clean_all(manifest: Manifest, archives: Path) -> tuple[list[Document], collections.Counter]:
-    jobs = [(p, archives / p.kind / p.folder) for p in manifest.packages]
-    jobs = [(p, folder) for p, folder in jobs if archives_of(folder)]
-    if not jobs:
-        fail(f"{archives}: no archives here; run `fetch` first")
+    jobs = agreeing(manifest, archives)
     jobs.sort(key=lambda job: -sum(a.stat().st_size for a in archives_of(job[1])))
     documents: list[Document] = []
     reasons: collections.Counter = collections.Counter()
@@ -228,7 +246,7 @@ def build(folder: Path, manifest: Manifest, benchmarks: list[Path]) -> None:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
-    parser.add_argument("command", choices=("fetch", "build"))
+    parser.add_argument("command", choices=("fetch", "licences", "build"))
     parser.add_argument("folder", type=Path)
     parser.add_argument("--manifest", type=Path, default=MANIFEST, help="package list, e.g. training/packages_38m.toml")
     parser.add_argument("--decontaminate", type=Path, nargs="+", default=[], metavar="FILE", help="benchmarks, .jsonl(.gz)")
@@ -236,6 +254,8 @@ def main() -> None:
     manifest = read_manifest(arguments.manifest)
     if arguments.command == "fetch":
         sources.fetch(manifest.packages, arguments.folder / "archives")
+    elif arguments.command == "licences":
+        agreeing(manifest, arguments.folder / "archives")
     else:
         build(arguments.folder, manifest, arguments.decontaminate)
 

@@ -210,13 +210,13 @@ function tests.what_is_asked_for_names_version_and_place()
   equal(order('2G$:Lacuna fill here<CR>'), { what = 'hole', range = here })
   equal(order(':Lacuna implement<CR>'), { what = 'implement', range = here })
   equal(order(':Lacuna fix<CR>'), { what = 'fix', range = here })
-  equal(order(':Lacuna rewrite 0.5<CR>'), { what = 'rewrite', strength = 0.5, range = here })
+  equal(order(':Lacuna rewrite<CR>'), { what = 'rewrite', range = here })
   equal(order('2G0vll:Lacuna fill<CR>'), {
     ranges = { { start = { line = 1, character = 0 }, ['end'] = { line = 1, character = 4 } } },
   })
-  equal(order('2GVj:Lacuna rewrite<CR>').range, {
-    start = { line = 1, character = 0 },
-    ['end'] = { line = 2, character = 6 },
+  equal(order('2GVj:Lacuna rewrite<CR>'), {
+    what = 'selection',
+    range = { start = { line = 1, character = 0 }, ['end'] = { line = 2, character = 6 } },
   })
   child:stop()
 end
@@ -238,6 +238,18 @@ function tests.a_rewrite_is_shown_as_a_diff_and_can_be_rejected()
   equal(child:lines(), { 'def f():', '    return 1' })
   equal(child:lua('return #vim.api.nvim_list_wins()'), 1)
   equal(child:lua('return vim.wo.diff'), false)
+  child:stop()
+end
+
+function tests.what_a_fill_breaks_is_told()
+  local child = helpers.attached({
+    script = rewrite:gsub("reply%({ version", "reply({ problem = 'line 2 does not parse', version"),
+    lines = { 'def f():', '    return 1' },
+    setup = "{ preview = 'inline' }",
+  })
+  child:lua('vim.cmd("Lacuna rewrite")')
+  child:wait_event('LacunaFillReady')
+  equal(child:lua('return _G.told'), { 'lacuna: line 2 does not parse' })
   child:stop()
 end
 

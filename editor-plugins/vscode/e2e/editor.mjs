@@ -59,12 +59,16 @@ export class Editor {
     const extensions = join(editor.folder, 'extensions');
     mkdirSync(join(user, 'User'), { recursive: true });
     const [path, ...rest] = command;
-    writeFileSync(join(user, 'User', 'settings.json'), JSON.stringify({
+    const all = JSON.stringify({
       'workbench.startupEditor': 'none', 'telemetry.telemetryLevel': 'off', 'chat.disableAIFeatures': true,
       'workbench.tips.enabled': false, 'editor.wordBasedSuggestions': 'off', 'editor.minimap.enabled': false,
       'editor.accessibilitySupport': 'off', 'lacuna.path': path, 'lacuna.arguments': rest.map((word) => word.replace('@LOG', editor.log)),
       ...settings,
-    }));
+    });
+    writeFileSync(join(user, 'User', 'settings.json'), all);
+    // Where the editor runs on a server, settings of a machine are that server's.
+    mkdirSync(join(user, 'Machine'));
+    writeFileSync(join(user, 'Machine', 'settings.json'), all);
     const program = join(vscode, 'code-server');
     const dirs = ['--user-data-dir', user, '--extensions-dir', extensions];
     execFileSync(program, [...dirs, '--install-extension', vsix], { stdio: 'pipe' });
@@ -98,9 +102,10 @@ export class Editor {
     rmSync(this.folder, { recursive: true, force: true });
   }
 
+  /** By keys alone: a click of playwright waits for frames that a headless browser without a GPU seldom draws. */
   async openFile(name) {
-    await this.page.getByRole('treeitem', { name }).dblclick({ timeout: patience });
-    await until(() => this.page.evaluate((file) => document.querySelector(`.editor-instance[aria-label*="${file}"], .tab.active[data-resource-name="${file}"]`) !== null, name), `the file ${name}`);
+    await this.pick('Control+p', name, name);
+    await until(() => this.page.evaluate((file) => [...document.querySelectorAll('.tab.active')].some((tab) => tab.textContent.includes(file)), name), `the file ${name}`);
     await until(() => this.page.evaluate(() => document.querySelector('.editor-instance .view-lines') !== null), 'an editor');
   }
 
@@ -114,13 +119,23 @@ export class Editor {
     await this.page.keyboard.type(text, { delay: 40 });
   }
 
+  /** Opens the quick input by `key`, types, and takes the first row once it has `wanted` in it. */
+  async pick(key, text, wanted) {
+    let round = 0;
+    await until(async () => {
+      if (round++ % 50 === 0) {
+        await this.keys(key);
+      }
+      return this.page.evaluate(() => document.activeElement?.closest('.quick-input-widget') !== null);
+    }, `the quick input of ${key}`);
+    await this.type(text);
+    await until(() => this.page.evaluate((words) => document.querySelector('.quick-input-list .monaco-list-row')?.textContent?.includes(words), wanted), `the row ${wanted}`);
+    await this.keys('Enter');
+  }
+
   /** A command of the palette, by its title. */
   async command(title) {
-    await this.keys('F1');
-    await until(() => this.page.evaluate(() => document.querySelector('.quick-input-widget:not([style*="display: none"]) input') !== null), 'the palette');
-    await this.type(title);
-    await until(() => this.page.evaluate((wanted) => document.querySelector('.quick-input-list .monaco-list-row')?.textContent?.includes(wanted.split(': ').pop()), title), `the command ${title}`);
-    await this.keys('Enter');
+    await this.pick('F1', title, title.split(': ').pop());
   }
 
   /** What the editor shows, with suggestions; blanks as blanks. */
@@ -148,11 +163,16 @@ export class Editor {
     }, async () => `the suggestion ${words}; there is: ${await this.ghost()}`);
   }
 
-  /** The file as it is on disk, after saving. */
-  async saved(name) {
-    await this.keys('Control+s');
-    await until(() => this.page.evaluate(() => document.querySelector('.tab.active.dirty') === null), 'the end of saving');
-    return readFileSync(join(this.project, name), 'utf8');
+  /** Saves until the file on disk is `expected`. */
+  async saved(name, expected) {
+    const read = () => readFileSync(join(this.project, name), 'utf8');
+    let round = 0;
+    await until(async () => {
+      if (round++ % 20 === 0) {
+        await this.keys('Control+s');
+      }
+      return read() === expected;
+    }, () => `${name} as ${JSON.stringify(expected)}; it is ${JSON.stringify(read())}`);
   }
 
   messages(method) {

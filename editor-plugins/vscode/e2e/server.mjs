@@ -24,7 +24,7 @@ function marked(uri) {
 
 function fill(params, reply) {
   const { uri, version } = params.textDocument;
-  const holes = params.what === 'rewrite' ? [{ range: params.range }] : marked(uri);
+  const holes = params.what === 'selection' ? [{ range: params.range }] : marked(uri);
   const total = 3;
   const step = (number) => {
     const value = {
@@ -75,7 +75,7 @@ const on = {
   'textDocument/codeAction': ({ textDocument, range }, reply) => reply([{
     title: 'Rewrite the selection', kind: 'refactor.rewrite',
     command: { title: 'Rewrite the selection', command: 'lacuna.previewFill',
-      arguments: [{ what: 'rewrite', uri: textDocument.uri, version: documents.get(textDocument.uri).version, range }] },
+      arguments: [{ what: 'selection', uri: textDocument.uri, version: documents.get(textDocument.uri).version, range }] },
   }]),
   'workspace/executeCommand': ({ command }, reply) =>
     reply(command === 'lacuna.explainLast' ? { outcome: 'the model was not sure enough', seconds: 0.05, confidence: 0.12 } : null),

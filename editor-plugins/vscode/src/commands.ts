@@ -73,7 +73,10 @@ export function registerCommands(server: Server, fills: Fills): vscode.Disposabl
     fillMarked: fill(() => ({})),
     fillHere: fill((editor) => ({ what: 'hole', range: rangeOf(editor.selection) })),
     fillSelection: fill((editor) => ({ ranges: [rangeOf(editor.selection)] })),
-    rewriteFunction: fill((editor) => ({ what: 'rewrite', range: rangeOf(editor.selection) })),
+    rewriteFunction: fill((editor) => ({
+      what: editor.selection.isEmpty ? 'rewrite' : 'selection',
+      range: rangeOf(editor.selection),
+    })),
     implementFunction: fill((editor) => ({ what: 'implement', range: rangeOf(editor.selection) })),
     nextHole: () => fills.jump(1),
     previousHole: () => fills.jump(-1),
@@ -127,8 +130,7 @@ export function registerCommands(server: Server, fills: Fills): vscode.Disposabl
     previewFill: async (data: Order & { uri: string; version: number }) => {
       const editor = vscode.window.activeTextEditor;
       if (editor) {
-        const { what, range, strength } = data;
-        await fills.start(editor.document, { what, range, strength }, data.version);
+        await fills.start(editor.document, { what: data.what, range: data.range }, data.version);
       }
     },
   };

@@ -15,7 +15,6 @@ let count = 0;
 
 interface Running {
   document: vscode.TextDocument;
-  order: Order;
   preview: Preview;
   cancellation: vscode.CancellationTokenSource;
 }
@@ -53,7 +52,6 @@ export class Fills implements vscode.Disposable, vscode.CodeLensProvider, vscode
     this.end();
     const running: Running = {
       document,
-      order,
       preview: new Preview(version),
       cancellation: new vscode.CancellationTokenSource(),
     };
@@ -81,8 +79,7 @@ export class Fills implements vscode.Disposable, vscode.CodeLensProvider, vscode
           this.redraw();
         });
         try {
-          const result = await client.sendRequest<FillResult>('lacuna/fill', params, running.cancellation.token);
-          await this.onResult(running, result);
+          this.onResult(running, await client.sendRequest<FillResult>('lacuna/fill', params, running.cancellation.token));
         } catch (error) {
           this.onError(running, error);
         } finally {
@@ -90,6 +87,11 @@ export class Fills implements vscode.Disposable, vscode.CodeLensProvider, vscode
         }
       },
     );
+    const rewrite = order.what === 'rewrite' || order.what === 'selection';
+    const asDiff = rewrite && settings(document).get('rewrite.preview') === 'diff';
+    if (this.current === running && running.preview.ready && asDiff) {
+      await this.showDiff();
+    }
   }
 
   cancel(): void {
@@ -211,7 +213,7 @@ export class Fills implements vscode.Disposable, vscode.CodeLensProvider, vscode
     return document.uri.with({ scheme, query: document.uri.scheme });
   }
 
-  private async onResult(running: Running, result: FillResult): Promise<void> {
+  private onResult(running: Running, result: FillResult): void {
     if (this.current !== running) {
       return;
     }
@@ -223,8 +225,8 @@ export class Fills implements vscode.Disposable, vscode.CodeLensProvider, vscode
     void vscode.commands.executeCommand('setContext', 'lacuna.previewReady', true);
     this.lensesChanged.fire();
     this.redraw();
-    if (running.order.what === 'rewrite' && settings(running.document).get('rewrite.preview') === 'diff') {
-      await this.showDiff();
+    if (result.problem) {
+      void vscode.window.showWarningMessage(`Lacuna: ${result.problem}`);
     }
   }
 

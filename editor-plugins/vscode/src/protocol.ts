@@ -21,7 +21,6 @@ export interface Order {
   what?: 'hole' | 'selection' | 'all' | 'implement' | 'rewrite' | 'fix';
   range?: Range;
   ranges?: Range[];
-  strength?: number;
 }
 
 export interface StepHole {
@@ -49,6 +48,8 @@ export interface FillResult {
   version: number;
   holes: FilledHole[];
   model: string;
+  /** What the fills break in a text that parsed without them. */
+  problem?: string;
 }
 
 export interface Status {

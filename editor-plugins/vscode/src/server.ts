@@ -157,6 +157,12 @@ export class Server implements vscode.Disposable {
           }
         },
         workspace: {
+          // The editor would send all settings of ours, also those that are not the server's.
+          didChangeConfiguration: async () => {
+            await this.client?.sendNotification('workspace/didChangeConfiguration', {
+              settings: { lacuna: serverSettings() },
+            });
+          },
           configuration: (params) => params.items.map((item) => (item.section === 'lacuna' ? serverSettings() : null)),
         },
       },

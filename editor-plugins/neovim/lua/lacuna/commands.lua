@@ -112,16 +112,13 @@ M.all = {
     end,
   },
   rewrite = {
-    run = function(command, argument)
-      local strength = argument and tonumber(argument)
-      if argument and not (strength and strength >= 0 and strength <= 1) then
-        state.tell('the strength of a rewrite is a number from 0 to 1', vim.log.levels.ERROR)
-        return
+    run = function(command)
+      if command.range > 0 then
+        fill.start({ what = 'selection', range = selection(command) })
+      else
+        fill.start({ what = 'rewrite', range = here() })
       end
-      local range = command.range > 0 and selection(command) or here()
-      fill.start({ what = 'rewrite', range = range, strength = strength })
     end,
-    arguments = { '0.25', '0.5', '0.75', '1' },
   },
   fix = {
     run = function()

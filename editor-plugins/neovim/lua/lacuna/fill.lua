@@ -244,7 +244,11 @@ local function on_done(bufnr, fill, err, result)
   redraw(bufnr, fill)
   map(bufnr, fill)
   state.event('LacunaFillReady', { holes = #fill.holes })
-  if fill.order.what == 'rewrite' and config.current.preview == 'diff' and api.nvim_get_current_buf() == bufnr then
+  if result.problem then
+    state.tell(result.problem, vim.log.levels.WARN)
+  end
+  local rewrite = fill.order.what == 'rewrite' or fill.order.what == 'selection'
+  if rewrite and config.current.preview == 'diff' and api.nvim_get_current_buf() == bufnr then
     M.diff()
   end
 end
