@@ -1,4 +1,4 @@
-// The requests of clients that we did not write, byte for byte as they send them (the first line of
+// The requests of clients that we did not write, recorded or rebuilt from their sources (the first line of
 // each file says from where), and the fields of the answer that they read.
 #include <fstream>
 #include <sstream>
