@@ -1,5 +1,5 @@
-// The requests of clients that we did not write, recorded or rebuilt from their sources (the first line of
-// each file says from where), and the fields of the answer that they read.
+// The requests of clients that we did not write, recorded or rebuilt from their sources (the first
+// line of each file says from where), and the fields of the answer that they read.
 #include <fstream>
 #include <sstream>
 
