@@ -1,8 +1,9 @@
-// What the syntax constraint does to fills: real files, one hole each, filled with and without it.
-//   syntax_bench MODEL_FOLDER FILLS_PER_LANGUAGE PATH...
+// What the syntax constraint does to fills: real files with holes, filled with and without it.
+//   syntax_bench MODEL_FOLDER FILLS_PER_LANGUAGE HOLES_AT_ONCE PATH...
 // PATHs are files or folders. A hole is a statement, the arguments of a call, or the rest of a line,
 // in turn, and as long in tokens as what stood there; files with errors of their own are left out.
-// Prints the table of docs/grammar.md.
+// A hole's fill is judged with something neutral in the other holes. Prints the table of
+// docs/grammar.md.
 #include <algorithm>
 #include <chrono>
 #include <cstdio>
@@ -27,7 +28,7 @@ using grammar::Span;
 
 constexpr std::size_t kLargestFile = 16 << 10;
 constexpr std::size_t kLargestHole = 120;
-constexpr int kHolesPerFile = 3;
+constexpr int kPlacesPerFile = 3;
 constexpr int kCanvas = 384;  // tokens
 
 struct Source {
@@ -37,7 +38,7 @@ struct Source {
 
 struct Place {
   const Source* source;
-  Span hole;
+  std::vector<Span> holes;
 };
 
 struct Row {
@@ -49,7 +50,6 @@ struct Row {
   int exact_with = 0;
   int constrained_parse = 0;  // by the constraint alone, before the gate
   int repaired = 0;
-  int vetoed = 0;
   int steps = 0;
   double constraint_seconds = 0;
   double gate_seconds = 0;
@@ -84,7 +84,7 @@ bool is_good_hole(std::string_view text, Span span) {
 }
 
 // Places of one kind after the other, some of each file.
-void add_places(const Source& source, std::uint64_t seed, std::vector<Place>& places) {
+void add_places(const Source& source, std::uint64_t seed, int n_holes, std::vector<Place>& places) {
   const grammar::Grammar& grammar = *grammar::grammar_of(source.language);
   const auto tree = grammar::parse(grammar, source.text);
   if (!tree || tree->has_error()) return;
@@ -108,21 +108,34 @@ void add_places(const Source& source, std::uint64_t seed, std::vector<Place>& pl
     }
   }
   const engine::Random random(seed);
-  for (int i = 0; i < kHolesPerFile; ++i) {
-    const std::vector<Span>& kind = kinds[(seed + static_cast<std::uint64_t>(i)) % kinds.size()];
-    if (kind.empty()) continue;
-    const double uniform = random.uniform(engine::Random::Purpose::Token, i, 0, 0);
-    places.push_back({&source, kind[static_cast<std::size_t>(uniform * kind.size())]});
+  for (int i = 0; i < kPlacesPerFile; ++i) {
+    Place place{&source, {}};
+    for (int k = 0; k < n_holes; ++k) {
+      const int draw = i * n_holes + k;
+      const std::vector<Span>& kind =
+          kinds[(seed + static_cast<std::uint64_t>(draw)) % kinds.size()];
+      if (kind.empty()) continue;
+      const double uniform = random.uniform(engine::Random::Purpose::Token, draw, 0, 0);
+      const Span hole = kind[static_cast<std::size_t>(uniform * kind.size())];
+      const bool is_free = std::none_of(place.holes.begin(), place.holes.end(), [&](Span other) {
+        return hole.begin <= other.end && other.begin <= hole.end;
+      });
+      if (is_free) place.holes.push_back(hole);
+    }
+    std::sort(place.holes.begin(), place.holes.end(),
+              [](Span x, Span y) { return x.begin < y.begin; });
+    if (!place.holes.empty()) places.push_back(std::move(place));
   }
 }
 
 engine::InfillRequest request_for(const engine::Model& model, const Place& place) {
   engine::InfillRequest request;
   request.text = place.source->text;
-  const std::string_view gold = request.text.substr(place.hole.begin, place.hole.size());
-  const auto tokens = static_cast<int>(model.tokenizer()->encode(gold).size());
-  request.holes = {
-      {.begin = place.hole.begin, .end = place.hole.end, .tokens = tokens, .hint = {}}};
+  for (const Span& hole : place.holes) {
+    const std::string_view gold = request.text.substr(hole.begin, hole.size());
+    const auto tokens = static_cast<int>(model.tokenizer()->encode(gold).size());
+    request.holes.push_back({.begin = hole.begin, .end = hole.end, .tokens = tokens, .hint = {}});
+  }
   request.language = place.source->language->model_name;
   request.line_comment = place.source->language->line_comment;
   request.options.max_canvas = kCanvas;
@@ -138,25 +151,31 @@ std::string trimmed(std::string_view text) {
 void measure(const engine::Model& model, const Place& place, Row& row) {
   const grammar::Grammar& grammar = *grammar::grammar_of(place.source->language);
   const engine::InfillRequest request = request_for(model, place);
-  const std::string gold = trimmed(request.text.substr(place.hole.begin, place.hole.size()));
   const auto plain = daemon::checked_infill(model, request, {});
   const auto checked = daemon::checked_infill(model, request, {.grammar = &grammar});
   if (!plain || !checked) return;
-  grammar::Gate gate(grammar, request.text, {place.hole});
-  const auto passes = [&](const daemon::CheckedInfill& fill) {
-    return gate.passes(std::vector<std::string>{fill.result.fills[0].text});
-  };
-  ++row.fills;
-  row.parse_without += passes(*plain) ? 1 : 0;
-  row.exact_without += trimmed(plain->result.fills[0].text) == gold ? 1 : 0;
-  if (checked->holes[0].state != daemon::SyntaxState::Withheld) {
-    ++row.shown;
-    row.constrained_parse += checked->holes[0].repairs == 0 ? 1 : 0;
-    row.parse_with += passes(*checked) ? 1 : 0;
-    row.exact_with += trimmed(checked->result.fills[0].text) == gold ? 1 : 0;
+  grammar::Gate gate(grammar, request.text, place.holes);
+  for (std::size_t i = 0; i < place.holes.size(); ++i) {
+    const Span hole = place.holes[i];
+    const std::string gold = trimmed(request.text.substr(hole.begin, hole.size()));
+    const auto passes = [&](const std::string& fill) {
+      std::vector<std::string> fills = gate.neutral_fills();
+      fills[i] = fill;
+      return gate.passes(fills);
+    };
+    const std::string& without = plain->result.fills[i].text;
+    const std::string& with = checked->result.fills[i].text;
+    ++row.fills;
+    row.parse_without += passes(without) ? 1 : 0;
+    row.exact_without += trimmed(without) == gold ? 1 : 0;
+    if (checked->holes[i].state != daemon::SyntaxState::Withheld) {
+      ++row.shown;
+      row.constrained_parse += checked->holes[i].repairs == 0 ? 1 : 0;
+      row.parse_with += passes(with) ? 1 : 0;
+      row.exact_with += trimmed(with) == gold ? 1 : 0;
+    }
+    row.repaired += checked->holes[i].repairs > 0 ? 1 : 0;
   }
-  row.repaired += checked->holes[0].repairs > 0 ? 1 : 0;
-  row.vetoed += checked->constraint.vetoed;
   row.steps += checked->result.steps;
   row.constraint_seconds += checked->constraint.seconds;
   row.gate_seconds += checked->gate_seconds;
@@ -192,7 +211,8 @@ void add(const Row& row, Row& sum) {
   sum.denoise_seconds += row.denoise_seconds;
 }
 
-int run(const std::string& folder, std::size_t fills, const std::vector<std::string>& paths) {
+int run(const std::string& folder, std::size_t fills, int n_holes,
+        const std::vector<std::string>& paths) {
   kernels::CpuContext context(kernels::best_isa(), engine::default_threads());
   const auto model = engine::Model::load(
       folder, context,
@@ -205,7 +225,7 @@ int run(const std::string& folder, std::size_t fills, const std::vector<std::str
   std::map<std::string, std::vector<Place>> places;
   for (std::size_t i = 0; i < sources.size(); ++i) {
     std::vector<Place>& of_language = places[std::string(sources[i].language->name)];
-    if (of_language.size() < fills) add_places(sources[i], i, of_language);
+    if (of_language.size() < fills) add_places(sources[i], i, n_holes, of_language);
   }
   std::printf(
       "| language | fills | parse without | with constraint | shown | of them parse | exact match "
@@ -214,7 +234,8 @@ int run(const std::string& folder, std::size_t fills, const std::vector<std::str
   Row sum;
   for (const auto& [name, of_language] : places) {
     Row row;
-    for (std::size_t i = 0; i < std::min(fills, of_language.size()); ++i) {
+    for (std::size_t i = 0; i < of_language.size() && static_cast<std::size_t>(row.fills) < fills;
+         ++i) {
       measure(*model, of_language[i], row);
     }
     print(name, row);
@@ -228,10 +249,12 @@ int run(const std::string& folder, std::size_t fills, const std::vector<std::str
 }  // namespace lacuna
 
 int main(int argc, char** argv) {
-  const long fills = argc > 3 ? std::strtol(argv[2], nullptr, 10) : 0;
-  if (fills < 1) {
-    std::fprintf(stderr, "usage: syntax_bench MODEL_FOLDER FILLS_PER_LANGUAGE PATH...\n");
+  const long fills = argc > 4 ? std::strtol(argv[2], nullptr, 10) : 0;
+  const long holes = argc > 4 ? std::strtol(argv[3], nullptr, 10) : 0;
+  if (fills < 1 || holes < 1 || holes > 16) {
+    std::fprintf(stderr, "usage: syntax_bench MODEL_FOLDER FILLS_PER_LANGUAGE HOLES PATH...\n");
     return 2;
   }
-  return lacuna::run(argv[1], static_cast<std::size_t>(fills), {argv + 3, argv + argc});
+  return lacuna::run(argv[1], static_cast<std::size_t>(fills), static_cast<int>(holes),
+                     {argv + 4, argv + argc});
 }

@@ -41,63 +41,94 @@ class Checking {
         gate_(gate),
         checked_(checked),
         spans_(spans_of(request.holes)),
-        texts_(texts_of(checked.result.fills)) {}
+        texts_(texts_of(checked.result.fills)),
+        problems_(texts_.size()) {}
 
   Result<void> run() {
     for (std::size_t i = 0; i < texts_.size(); ++i) {
       if (is_finished(i)) texts_[i] = grammar::tidy_fill(request_.text, spans_[i], texts_[i]);
     }
-    remove_repeated();
-    for (int round = 1; round <= syntax_.repairs; ++round) {
-      const std::vector<grammar::Problem> problems = gate_.judge(texts_);
-      if (problems.empty()) break;
-      if (const Result<void> done = repair(problems, round); !done) return done;
-      remove_repeated();
+    admit_all();
+    for (int round = 1; round <= syntax_.repairs && admitted_.size() < texts_.size(); ++round) {
+      if (const Result<void> done = repair(round); !done) return done;
     }
-    settle(gate_.judge(texts_));
+    settle();
     return {};
   }
 
  private:
   bool is_finished(std::size_t i) const { return checked_.result.fills[i].masks_left == 0; }
+  bool is_admitted(std::size_t i) const { return admitted_.contains(i); }
 
-  // A repeated line goes; a repeated bracket or word only where the text does not parse with it.
-  void remove_repeated() {
+  // What `fill` in hole i breaks while the admitted fills are in their places and neutral ones in
+  // those of the others, so that no hole answers for another.
+  std::vector<grammar::Problem> problems_with(std::size_t i, const std::string& fill) {
+    std::vector<std::string> fills = gate_.neutral_fills();
+    for (const std::size_t k : admitted_) fills[k] = texts_[k];
+    fills[i] = fill;
+    return gate_.judge(fills);
+  }
+
+  void admit_all() {
+    std::vector<std::string> finished = gate_.neutral_fills();
     for (std::size_t i = 0; i < texts_.size(); ++i) {
-      const std::string fill = texts_[i];
-      const bool passes = gate_.passes(texts_);
-      for (const std::size_t n : grammar::repeated_after(request_.text, spans_[i], fill)) {
-        const std::string_view repeated = std::string_view(fill).substr(fill.size() - n);
-        if (passes && !grammar::is_whole_line(repeated)) continue;
-        texts_[i] = fill.substr(0, fill.size() - n);
-        if (gate_.passes(texts_)) {
-          checked_.holes[i].repeated += static_cast<int>(n);
-          break;
-        }
-        texts_[i] = fill;
+      if (is_finished(i)) finished[i] = texts_[i];
+    }
+    // Mostly all is well. Holes that need each other, as two brackets do, are so together only.
+    const bool all_well = gate_.passes(finished);
+    for (std::size_t i = 0; i < texts_.size(); ++i) {
+      if (!is_finished(i)) {
+        problems_[i] = {{.hole = static_cast<int>(i),
+                         .fill = {0, texts_[i].size()},
+                         .what = "every token for a place in it was refused"}};
+      } else if (all_well) {
+        admitted_.insert(i);
       }
+    }
+    for (std::size_t i = 0; i < texts_.size(); ++i) {
+      if (is_finished(i)) admit(i, texts_[i]);
     }
   }
 
-  // Writes the lines with problems again, with the surest tokens; in the last round the whole fills,
-  // with a little chance, because those have failed.
-  Result<void> repair(const std::vector<grammar::Problem>& problems, int round) {
+  // Takes a fill for a hole if it breaks nothing, with or without what it repeats of the text behind
+  // it: a repeated line goes, a repeated bracket or word only where it is in the way.
+  void admit(std::size_t i, std::string fill) {
+    std::vector<grammar::Problem> problems = problems_with(i, fill);
+    for (const std::size_t n : grammar::repeated_after(request_.text, spans_[i], fill)) {
+      const std::string_view repeated = std::string_view(fill).substr(fill.size() - n);
+      if (problems.empty() && !grammar::is_whole_line(repeated)) continue;
+      const std::string shorter = fill.substr(0, fill.size() - n);
+      if (!problems_with(i, shorter).empty()) continue;
+      checked_.holes[i].repeated += static_cast<int>(n);
+      fill = shorter;
+      problems.clear();
+      break;
+    }
+    // What is worse than before is no start for another repair.
+    const bool better = problems_[i].empty() || problems.size() <= problems_[i].size();
+    if (!problems.empty() && !better) return;
+    texts_[i] = std::move(fill);
+    if (problems.empty()) admitted_.insert(i);
+    problems_[i] = std::move(problems);
+  }
+
+  // Writes the lines with problems again; in the last round the whole fills, without ever leaving
+  // what parses.
+  Result<void> repair(int round) {
     const bool last = round == syntax_.repairs;
     std::vector<engine::Hole> parts;
     std::vector<std::size_t> owners;
     std::string text;
     std::size_t at = 0;
-    std::set<int> wrong;
-    for (const grammar::Problem& problem : problems) wrong.insert(problem.hole);
     for (std::size_t i = 0; i < texts_.size(); ++i) {
       text += request_.text.substr(at, spans_[i].begin - at);
-      if (wrong.contains(static_cast<int>(i))) {
-        grammar::Span part = part_of(problems, static_cast<int>(i));
-        if (last) part = {0, texts_[i].size()};
-        const std::size_t begin = text.size();
-        parts.push_back({.begin = begin + part.begin,
-                         .end = begin + part.end,
-                         .tokens = tokens_for(part.size()),
+      if (!is_admitted(i)) {
+        const grammar::Span all{0, texts_[i].size()};
+        const grammar::Span part = last ? all : part_of(i);
+        const int tokens = part == all ? checked_.result.fills[i].canvas_tokens : 0;
+        parts.push_back({.begin = text.size() + part.begin,
+                         .end = text.size() + part.end,
+                         .tokens = std::max(tokens, tokens_for(part.size())),
                          .hint = request_.holes[i].hint});
         owners.push_back(i);
       }
@@ -112,10 +143,12 @@ class Checking {
     again.on_denoise = {};
     again.options.length = engine::LengthMode::Fixed;
     again.options.sampling.seed += static_cast<std::uint64_t>(round);
-    again.options.sampling.temperature = last ? 0.4F : 0;
+    again.options.sampling.temperature = 0;
     std::unique_ptr<SyntaxConstraint> constraint;
-    if (request_.constraint != nullptr) {
-      constraint = std::make_unique<SyntaxConstraint>(model_, *syntax_.grammar, text, parts);
+    if (gate_.is_sure()) {
+      const auto keep =
+          last ? SyntaxConstraint::Keep::Always : SyntaxConstraint::Keep::WhenLittleIsLeft;
+      constraint = std::make_unique<SyntaxConstraint>(model_, *syntax_.grammar, text, parts, keep);
       again.constraint = constraint.get();
     }
     const Result<engine::InfillResult> result = engine::infill(model_, again);
@@ -126,60 +159,48 @@ class Checking {
     return {};
   }
 
-  // The lines of a fill that have problems, from the first to the last.
-  static grammar::Span part_of(const std::vector<grammar::Problem>& problems, int hole) {
-    grammar::Span part{static_cast<std::size_t>(-1), 0};
-    for (const grammar::Problem& problem : problems) {
-      if (problem.hole != hole) continue;
+  // The lines of a fill that have problems, from the first to the last; all of it where the problems
+  // are around it.
+  grammar::Span part_of(std::size_t i) const {
+    grammar::Span part{texts_[i].size(), 0};
+    for (const grammar::Problem& problem : problems_[i]) {
+      if (problem.hole != static_cast<int>(i)) continue;
       part.begin = std::min(part.begin, problem.fill.begin);
       part.end = std::max(part.end, problem.fill.end);
     }
-    return part;
+    return part.begin <= part.end ? part : grammar::Span{0, texts_[i].size()};
   }
 
-  // Keeps what is better than before.
   void take(const engine::InfillResult& result, const std::vector<engine::Hole>& parts,
             const std::vector<std::size_t>& owners) {
+    // Where each part is in its fill: what stands before it in the text is as long as it was.
     std::vector<std::string> texts = texts_;
     for (std::size_t k = 0; k < parts.size(); ++k) {
       const std::size_t i = owners[k];
-      ++checked_.holes[i].repairs;
-      if (result.fills[k].masks_left > 0) continue;
-      // The part's place in its fill: what stands before it in the text is as long as it was.
       std::size_t begin = spans_[i].begin;
       for (std::size_t j = 0; j < i; ++j) begin = begin - spans_[j].size() + texts_[j].size();
       texts[i].replace(parts[k].begin - begin, parts[k].end - parts[k].begin, result.fills[k].text);
       texts[i] = grammar::tidy_fill(request_.text, spans_[i], texts[i]);
     }
-    if (gate_.judge(texts).size() <= gate_.judge(texts_).size()) texts_ = std::move(texts);
+    for (std::size_t k = 0; k < parts.size(); ++k) {
+      ++checked_.holes[owners[k]].repairs;
+      if (result.fills[k].masks_left == 0) admit(owners[k], std::move(texts[owners[k]]));
+    }
   }
 
-  // Says how each hole ended. What does not parse is withheld, one hole after the other, until the
-  // rest is good.
-  void settle(std::vector<grammar::Problem> problems) {
-    std::vector<std::string> shown = texts_;
-    std::set<int> withheld;
-    while (!problems.empty() && withheld.size() < texts_.size()) {
-      int hole = problems.front().hole;
-      // Its neutral fill is in its place already: the fault must be another's.
-      for (int i = 0; withheld.contains(hole) && i < static_cast<int>(texts_.size()); ++i) {
-        if (!withheld.contains(i)) hole = i;
-      }
-      withheld.insert(hole);
-      const auto idx = static_cast<std::size_t>(hole);
-      checked_.holes[idx].reason = problems.front().what;
-      shown[idx] = gate_.neutral_fills()[idx];
-      problems = gate_.judge(shown);
-    }
+  // Says how each hole ended. What does not parse is withheld.
+  void settle() {
     for (std::size_t i = 0; i < texts_.size(); ++i) {
       engine::HoleFill& fill = checked_.result.fills[i];
       HoleSyntax& hole = checked_.holes[i];
-      if (withheld.contains(static_cast<int>(i))) {
-        hole.state = SyntaxState::Withheld;
-        fill.text = std::string(request_.text.substr(spans_[i].begin, spans_[i].size()));
-      } else {
+      fill.masks_left = 0;  // what is withheld has its own text, without masks
+      if (is_admitted(i)) {
         hole.state = gate_.is_sure() ? SyntaxState::Parses : SyntaxState::NoWorse;
         fill.text = texts_[i];
+      } else {
+        hole.state = SyntaxState::Withheld;
+        hole.reason = problems_[i].front().what;
+        fill.text = std::string(request_.text.substr(spans_[i].begin, spans_[i].size()));
       }
     }
   }
@@ -191,6 +212,8 @@ class Checking {
   CheckedInfill& checked_;
   std::vector<grammar::Span> spans_;
   std::vector<std::string> texts_;
+  std::vector<std::vector<grammar::Problem>> problems_;  // of those that are not admitted
+  std::set<std::size_t> admitted_;                       // holes
 };
 
 }  // namespace

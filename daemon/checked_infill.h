@@ -15,7 +15,7 @@ namespace lacuna::daemon {
 
 struct SyntaxOptions {
   const grammar::Grammar* grammar = nullptr;  // null: nothing is checked
-  bool constrain = true;                      // each step, not only the result
+  bool constrain = true;                      // each step, not only those of repairs
   int repairs = 2;                            // rounds
 };
 

@@ -2,13 +2,18 @@
 
 #include <algorithm>
 #include <chrono>
+#include <iterator>
+#include <utility>
 
 namespace lacuna::daemon {
 namespace {
 
-constexpr double kTooLittleKnown = 0.75;  // share of masks
+constexpr double kTooLittleKnown = 0.75;  // share of a hole that is masked
+constexpr double kLittleLeft = 0.25;
 constexpr std::size_t kSmallText = 16 << 10;
 constexpr int kTriesAtTheEnd = 8;
+// What may end a fill, before the brackets that it has open.
+constexpr std::string_view kTails[] = {"", "x", ";", ": pass", "{}"};
 
 // The part of the text that is parsed at each step.
 grammar::Span region_of(const grammar::Grammar& grammar, std::string_view text,
@@ -20,11 +25,11 @@ grammar::Span region_of(const grammar::Grammar& grammar, std::string_view text,
   return grammar::top_level_around(text, *tree, {holes.front().begin, holes.back().end});
 }
 
-std::vector<grammar::Span> spans_in(grammar::Span region, std::span<const engine::Hole> holes) {
+std::vector<grammar::Span> spans_in(std::size_t region_begin, std::span<const engine::Hole> holes) {
   std::vector<grammar::Span> spans;
   spans.reserve(holes.size());
   for (const engine::Hole& hole : holes) {
-    spans.push_back({hole.begin - region.begin, hole.end - region.begin});
+    spans.push_back({hole.begin - region_begin, hole.end - region_begin});
   }
   return spans;
 }
@@ -33,136 +38,406 @@ std::string_view part(std::string_view text, grammar::Span span) {
   return text.substr(span.begin, span.size());
 }
 
+// What closes the brackets and the quote that a piece of code leaves open, as far as that can be seen
+// without knowing the language.
+std::string closing_of(std::string_view code) {
+  std::string open;
+  char quote = 0;
+  for (std::size_t i = 0; i < code.size(); ++i) {
+    const char c = code[i];
+    if (quote != 0) {
+      if (c == '\\') ++i;
+      if (c == quote || c == '\n') quote = 0;
+    } else if (c == '"' || c == '\'') {
+      quote = c;
+    } else if (c == '(' || c == '[' || c == '{') {
+      open += c == '(' ? ')' : c == '[' ? ']' : '}';
+    } else if (!open.empty() && c == open.back()) {
+      open.pop_back();
+    }
+  }
+  std::string closing(open.rbegin(), open.rend());
+  if (quote != 0) closing.insert(closing.begin(), quote);
+  return closing;
+}
+
+// Whether `witness` has every token that is committed in `known`.
+bool completes(std::span<const std::int32_t> witness, std::span<const std::int32_t> known,
+               std::int32_t mask) {
+  return witness.size() == known.size() &&
+         std::equal(known.begin(), known.end(), witness.begin(),
+                    [&](std::int32_t a, std::int32_t b) { return a == mask || a == b; });
+}
+
 }  // namespace
 
 SyntaxConstraint::SyntaxConstraint(const engine::Model& model, const grammar::Grammar& grammar,
-                                   std::string_view text, std::span<const engine::Hole> holes)
+                                   std::string_view text, std::span<const engine::Hole> holes,
+                                   Keep keep)
     : model_(model),
+      grammar_(grammar),
+      keep_(keep),
       region_(part(text, region_of(grammar, text, holes))),
-      gate_(grammar, region_,
-            spans_in({static_cast<std::size_t>(region_.data() - text.data()), text.size()}, holes)),
-      fills_(gate_.neutral_fills()) {}
+      spans_(spans_in(static_cast<std::size_t>(region_.data() - text.data()), holes)),
+      gate_(grammar, region_, spans_),
+      mask_(model.mask_token()),
+      filler_(model.config().delete_token.value_or(model.tokenizer()->find(" ").value_or(-1))),
+      holes_(holes.size()) {}
+
+bool SyntaxConstraint::is_text(std::int32_t token) const {
+  return token >= 0 && token != mask_ && token != model_.config().delete_token &&
+         token != model_.config().expand_token;
+}
+
+std::string SyntaxConstraint::text_of(const Tokens& tokens) const {
+  Tokens text;
+  std::copy_if(tokens.begin(), tokens.end(), std::back_inserter(text),
+               [this](std::int32_t token) { return is_text(token); });
+  return model_.tokenizer()->decode(text);
+}
+
+std::size_t SyntaxConstraint::masks_in(const Tokens& tokens) const {
+  return static_cast<std::size_t>(std::count(tokens.begin(), tokens.end(), mask_));
+}
 
 void SyntaxConstraint::begin_canvas(int first_hole, std::span<const std::string> filled) {
   first_hole_ = static_cast<std::size_t>(first_hole);
-  fills_ = gate_.neutral_fills();
-  std::copy(filled.begin(), filled.end(), fills_.begin());
-  witness_.clear();
-  refused_at_end_ = 0;
+  std::vector<std::string> fills = gate_.neutral_fills();
+  for (std::size_t i = 0; i < filled.size(); ++i) {
+    std::string neutral = std::exchange(fills[i], filled[i]);
+    if (!gate_.passes(fills)) fills[i] = std::move(neutral);
+  }
+  for (std::size_t i = 0; i < holes_.size(); ++i) {
+    holes_[i].whole = std::move(fills[i]);
+    holes_[i].known.clear();
+    holes_[i].witness.clear();
+    holes_[i].refused_at_end = 0;
+  }
 }
 
 void SyntaxConstraint::begin_step(const engine::ConstraintStep& step) {
-  known_.assign(step.canvas.begin(), step.canvas.end());
-  hole_of_.assign(step.hole_of.begin(), step.hole_of.end());
   mask_ = step.mask_token;
-  guess_.assign(known_.size(), -1);
-  for (const engine::Candidate& candidate : step.candidates) {
-    guess_[static_cast<std::size_t>(candidate.position)] = candidate.token;
+  std::vector<Tokens> known(holes_.size());
+  for (std::size_t p = 0; p < step.canvas.size(); ++p) {
+    if (step.hole_of[p] < 0) continue;
+    const std::size_t idx = first_hole_ + static_cast<std::size_t>(step.hole_of[p]);
+    if (known[idx].empty()) holes_[idx].begin = p;
+    known[idx].push_back(step.canvas[p]);
   }
-  // The canvas has another length: positions mean something else.
-  if (witness_.size() != known_.size()) witness_.clear();
+  for (std::size_t idx = first_hole_; idx < holes_.size(); ++idx) {
+    HoleState& hole = holes_[idx];
+    const Tokens before = std::exchange(hole.known, std::move(known[idx]));
+    hole.guess.assign(hole.known.size(), -1);
+    if (before.empty()) {
+      begin_with_neutral(idx);
+    } else if (!completes(hole.witness, hole.known, mask_)) {
+      // The hole has another length now, but what was committed is still there, in its order.
+      std::vector<WitnessToken> tokens;
+      for (std::size_t i = 0; i < hole.witness.size(); ++i) {
+        if (is_text(hole.witness[i])) tokens.push_back({hole.witness[i], before[i] != mask_});
+      }
+      if (!hole.witness.empty()) hole.witness = placed(tokens, hole.known);
+    }
+  }
+  for (const engine::Candidate& candidate : step.candidates) {
+    const auto position = static_cast<std::size_t>(candidate.position);
+    HoleState& hole = holes_[first_hole_ + static_cast<std::size_t>(step.hole_of[position])];
+    hole.guess[position - hole.begin] = candidate.token;
+  }
+}
+
+// The remembered whole as tokens.
+void SyntaxConstraint::begin_with_neutral(std::size_t idx) {
+  const HoleState& hole = holes_[idx];
+  std::vector<WitnessToken> tokens;
+  for (const std::int32_t token : model_.tokenizer()->encode(hole.whole)) {
+    tokens.push_back({token, false});
+  }
+  Tokens witness = placed(tokens, hole.known);
+  if (!witness.empty()) remember(idx, std::move(witness));
 }
 
 std::int32_t SyntaxConstraint::fallback(int position) const {
-  const auto i = static_cast<std::size_t>(position);
-  return i < witness_.size() ? witness_[i] : -1;
+  const auto p = static_cast<std::size_t>(position);
+  for (const HoleState& hole : holes_) {
+    if (p >= hole.begin && p < hole.begin + hole.witness.size())
+      return hole.witness[p - hole.begin];
+  }
+  return -1;
 }
 
 void SyntaxConstraint::vet(std::span<const std::int32_t> canvas,
                            std::span<const engine::Candidate> proposals,
                            std::span<std::uint8_t> accepted) {
   const auto begin = std::chrono::steady_clock::now();
-  known_.assign(canvas.begin(), canvas.end());
+  for (HoleState& hole : holes_) {
+    std::copy_n(canvas.begin() + static_cast<std::ptrdiff_t>(hole.begin), hole.known.size(),
+                hole.known.begin());
+  }
   ++counts_.vetted;
+  std::fill(accepted.begin(), accepted.end(), std::uint8_t{1});
   check(proposals, accepted);
+  counts_.vetoed += static_cast<int>(std::count(accepted.begin(), accepted.end(), 0));
   counts_.seconds +=
       std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count();
 }
 
 void SyntaxConstraint::check(std::span<const engine::Candidate> proposals,
                              std::span<std::uint8_t> accepted) {
-  std::size_t in_holes = 0;
-  std::size_t masked = 0;
-  for (std::size_t i = 0; i < known_.size(); ++i) {
-    in_holes += hole_of_[i] >= 0 ? 1 : 0;
-    masked += hole_of_[i] >= 0 && known_[i] == mask_ ? 1 : 0;
-  }
-  const std::size_t left = masked - std::min(masked, proposals.size());
-  std::fill(accepted.begin(), accepted.end(), std::uint8_t{1});
-  if (static_cast<double>(left) > kTooLittleKnown * static_cast<double>(in_holes)) {
-    ++counts_.unchecked;
-    return;
-  }
-  Tokens trial = known_;
-  for (const engine::Candidate& it : proposals) {
-    trial[static_cast<std::size_t>(it.position)] = it.token;
-  }
-  Tokens whole = completed(trial, guess_);
-  if (parses(whole)) {
-    witness_ = std::move(whole);
-    ++counts_.accepted;
-    return;
-  }
-  if (!witness_.empty()) {
-    check_one_by_one(proposals, accepted);
-  } else if (left == 0 && refused_at_end_ < kTriesAtTheEnd) {
-    ++refused_at_end_;
-    ++counts_.vetoed;
-    accepted.back() = 0;
-  }
-}
-
-void SyntaxConstraint::check_one_by_one(std::span<const engine::Candidate> proposals,
-                                        std::span<std::uint8_t> accepted) {
+  std::vector<std::vector<Proposal>> of_hole(holes_.size());
   for (std::size_t i = 0; i < proposals.size(); ++i) {
     const auto position = static_cast<std::size_t>(proposals[i].position);
-    if (witness_[position] == proposals[i].token) {
-      known_[position] = proposals[i].token;
+    for (std::size_t idx = first_hole_; idx < holes_.size(); ++idx) {
+      const HoleState& hole = holes_[idx];
+      if (position < hole.begin || position >= hole.begin + hole.known.size()) continue;
+      of_hole[idx].push_back({i, position - hole.begin, proposals[i].token});
+    }
+  }
+  bool all_unchecked = true;
+  for (std::size_t idx = first_hole_; idx < holes_.size(); ++idx) {
+    const HoleState& hole = holes_[idx];
+    const std::size_t left = masks_in(hole.known) - of_hole[idx].size();
+    const double most = kTooLittleKnown * static_cast<double>(hole.known.size());
+    if (of_hole[idx].empty()) continue;
+    if (static_cast<double>(left) <= most || keep_ == Keep::Always) {
+      all_unchecked = false;
       continue;
     }
-    Tokens trial = known_;
-    trial[position] = proposals[i].token;
-    bool good = false;
-    for (const Tokens* rest : {&witness_, &guess_}) {
-      Tokens whole = completed(trial, *rest);
-      if (!parses(whole)) continue;
-      witness_ = std::move(whole);
-      good = true;
-      break;
+    // Its witness is of no use if the tokens are others.
+    Tokens trial = hole.known;
+    for (const Proposal& it : of_hole[idx]) trial[it.at] = it.token;
+    if (!completes(hole.witness, trial, mask_)) holes_[idx].witness.clear();
+    holes_[idx].known = std::move(trial);
+    of_hole[idx].clear();
+  }
+  if (all_unchecked) {
+    ++counts_.unchecked;
+  } else if (guess_parses(of_hole)) {
+    ++counts_.accepted;
+  } else {
+    for (std::size_t idx = first_hole_; idx < holes_.size(); ++idx) {
+      if (!of_hole[idx].empty()) check_hole(idx, of_hole[idx], accepted);
     }
-    accepted[i] = good ? 1 : 0;
-    counts_.vetoed += good ? 0 : 1;
-    if (good) known_ = std::move(trial);
   }
 }
 
-SyntaxConstraint::Tokens SyntaxConstraint::completed(const Tokens& known,
-                                                     const Tokens& rest) const {
-  Tokens whole = known;
+// Gives the masks of `known` the tokens of `witness` that are not committed, between the same
+// committed ones, and nothing to those that are left. Empty when they do not fit.
+SyntaxConstraint::Tokens SyntaxConstraint::placed(std::span<const WitnessToken> witness,
+                                                  const Tokens& known) const {
+  Tokens result = known;
+  std::size_t next = 0;
+  for (std::int32_t& token : result) {
+    if (token == mask_ && next < witness.size() && !witness[next].committed) {
+      token = witness[next++].token;
+    } else if (token == mask_) {
+      if (filler_ < 0) return {};
+      token = filler_;
+    } else if (is_text(token)) {
+      if (next == witness.size() || !witness[next].committed || witness[next].token != token) {
+        return {};
+      }
+      ++next;
+    }
+  }
+  if (next < witness.size()) result.clear();
+  return result;
+}
+
+SyntaxConstraint::Tokens SyntaxConstraint::with_guess(const HoleState& hole,
+                                                      std::span<const Proposal> proposals) const {
+  Tokens whole = hole.known;
+  for (const Proposal& it : proposals) whole[it.at] = it.token;
   for (std::size_t i = 0; i < whole.size(); ++i) {
-    if (hole_of_[i] >= 0 && whole[i] == mask_) whole[i] = rest[i];
+    if (whole[i] == mask_) whole[i] = hole.guess[i];
   }
   return whole;
 }
 
-bool SyntaxConstraint::parses(const Tokens& tokens) {
-  const auto is_text = [&](std::int32_t token) {
-    return token >= 0 && token != mask_ && token != model_.config().delete_token &&
-           token != model_.config().expand_token;
-  };
-  std::vector<Tokens> of_hole(fills_.size() - first_hole_);
-  for (std::size_t i = 0; i < tokens.size(); ++i) {
-    if (hole_of_[i] < 0 || !is_text(tokens[i])) continue;
-    const auto hole = static_cast<std::size_t>(hole_of_[i]);
-    if (hole < of_hole.size()) of_hole[hole].push_back(tokens[i]);
+// All holes of the canvas as the model would fill them now.
+bool SyntaxConstraint::guess_parses(const std::vector<std::vector<Proposal>>& of_hole) {
+  std::vector<std::string> fills;
+  std::vector<Tokens> wholes(holes_.size());
+  for (std::size_t idx = 0; idx < holes_.size(); ++idx) {
+    if (of_hole[idx].empty()) {
+      fills.push_back(holes_[idx].whole);
+    } else {
+      wholes[idx] = with_guess(holes_[idx], of_hole[idx]);
+      fills.push_back(text_of(wholes[idx]));
+    }
   }
-  const std::int32_t last =
-      hole_of_.empty() ? -1 : *std::max_element(hole_of_.begin(), hole_of_.end());
-  for (std::int32_t hole = 0; hole <= last; ++hole) {
-    const auto idx = static_cast<std::size_t>(hole);
-    if (idx < of_hole.size()) fills_[first_hole_ + idx] = model_.tokenizer()->decode(of_hole[idx]);
+  if (!gate_.passes(fills)) return false;
+  for (std::size_t idx = 0; idx < holes_.size(); ++idx) {
+    HoleState& hole = holes_[idx];
+    if (of_hole[idx].empty()) continue;
+    for (const Proposal& it : of_hole[idx]) hole.known[it.at] = it.token;
+    hole.whole = std::move(fills[idx]);
+    hole.witness = std::move(wholes[idx]);
   }
-  return gate_.passes(fills_);
+  return true;
+}
+
+void SyntaxConstraint::check_hole(std::size_t idx, std::span<const Proposal> proposals,
+                                  std::span<std::uint8_t> accepted) {
+  HoleState& hole = holes_[idx];
+  Tokens trial = hole.known;
+  for (const Proposal& it : proposals) trial[it.at] = it.token;
+  if (is_good(idx, trial, proposals)) {
+    hole.known = std::move(trial);
+    return;
+  }
+  if (proposals.size() == 1) {
+    accepted[proposals[0].idx] = 0;
+    return;
+  }
+  // The surer half first; the others must go with what it leaves.
+  const std::size_t half = proposals.size() / 2;
+  check_hole(idx, proposals.first(half), accepted);
+  check_hole(idx, proposals.subspan(half), accepted);
+}
+
+// Whether the hole may become `trial`, which has the proposals. Remembers a whole, or that there is
+// none any more.
+bool SyntaxConstraint::is_good(std::size_t idx, const Tokens& trial,
+                               std::span<const Proposal> proposals) {
+  HoleState& hole = holes_[idx];
+  if (completes(hole.witness, trial, mask_) || remember(idx, with_guess(hole, proposals)) ||
+      find_whole(idx, trial)) {
+    return true;
+  }
+  const std::size_t left = masks_in(trial);
+  const bool little_left =
+      static_cast<double>(left) <= kLittleLeft * static_cast<double>(trial.size());
+  if (!hole.witness.empty() && (little_left || keep_ == Keep::Always)) return false;
+  if (left > 0) {
+    const grammar::Verdict verdict = ask_exactly(idx, trial);
+    if (verdict == grammar::Verdict::Impossible) return false;
+    if (verdict == grammar::Verdict::Unknown && !hole.witness.empty()) return false;
+  } else if (hole.refused_at_end < kTriesAtTheEnd) {
+    // The last token makes the whole, and with this one it does not parse.
+    ++hole.refused_at_end;
+    return false;
+  }
+  hole.witness.clear();
+  return true;
+}
+
+// Other ways to complete the hole than the model's guess.
+bool SyntaxConstraint::find_whole(std::size_t idx, const Tokens& trial) {
+  if (masks_in(trial) == 0) return false;
+  const HoleState& hole = holes_[idx];
+  if (!hole.witness.empty()) {
+    Tokens whole = trial;
+    for (std::size_t i = 0; i < whole.size(); ++i) {
+      if (whole[i] == mask_) whole[i] = hole.witness[i];
+    }
+    if (remember(idx, std::move(whole))) return true;
+  }
+  for (const std::string_view tail : kTails) {
+    Tokens whole = closed(trial, tail);
+    if (!whole.empty() && remember(idx, std::move(whole))) return true;
+  }
+  return false;
+}
+
+// Nothing for the masks, but `tail` and closing brackets at the end. Empty when they do not fit.
+SyntaxConstraint::Tokens SyntaxConstraint::closed(const Tokens& trial,
+                                                  std::string_view tail) const {
+  std::size_t end = trial.size();
+  while (end > 0 && !is_text(trial[end - 1])) --end;
+  std::vector<WitnessToken> tokens;
+  for (std::size_t i = 0; i < end; ++i) {
+    if (is_text(trial[i])) tokens.push_back({trial[i], true});
+  }
+  const std::string code = text_of(trial) + std::string(tail);
+  for (const std::int32_t token :
+       model_.tokenizer()->encode(std::string(tail) + closing_of(code))) {
+    tokens.push_back({token, false});
+  }
+  return placed(tokens, trial);
+}
+
+bool SyntaxConstraint::remember(std::size_t idx, Tokens tokens) {
+  std::vector<std::string> fills;
+  fills.reserve(holes_.size());
+  for (const HoleState& hole : holes_) fills.push_back(hole.whole);
+  fills[idx] = text_of(tokens);
+  if (!gate_.passes(fills)) return false;
+  holes_[idx].whole = std::move(fills[idx]);
+  holes_[idx].witness = std::move(tokens);
+  return true;
+}
+
+grammar::Verdict SyntaxConstraint::ask_exactly(std::size_t idx, const Tokens& known) {
+  HoleState& hole = holes_[idx];
+  if (!hole.exact) hole.exact = make_exact(idx);
+  ExactCheck& exact = *hole.exact;
+  if (!exact.checker) return grammar::Verdict::Unknown;
+  // Decoded from the beginning: a tokenizer may treat the first token in another way.
+  Tokens tokens;
+  std::string text;
+  std::vector<std::size_t> open;  // bytes of the text before each mask
+  for (const std::int32_t token : known) {
+    if (is_text(token)) {
+      tokens.push_back(token);
+      text = model_.tokenizer()->decode(tokens);
+    } else if (token != model_.config().delete_token) {
+      open.push_back(text.size());
+    }
+  }
+  std::vector<grammar::Piece> pieces = exact.before;
+  std::size_t at = 0;
+  for (const std::size_t end : open) {
+    pieces.push_back({.text = std::string_view(text).substr(at, end - at)});
+    pieces.push_back({.text = {}, .hole = true});
+    at = end;
+  }
+  pieces.push_back({.text = std::string_view(text).substr(at)});
+  pieces.insert(pieces.end(), exact.after.begin(), exact.after.end());
+  ++counts_.exact;
+  return exact.checker->check(pieces);
+}
+
+std::unique_ptr<SyntaxConstraint::ExactCheck> SyntaxConstraint::make_exact(std::size_t idx) const {
+  auto exact = std::make_unique<ExactCheck>();
+  exact->checker = grammar::HoleChecker::make(grammar_.language().name);
+  if (!exact->checker) return exact;
+  std::string text;
+  std::vector<grammar::Span> places;
+  std::size_t at = 0;
+  for (std::size_t i = 0; i < spans_.size(); ++i) {
+    text += region_.substr(at, spans_[i].begin - at);
+    places.push_back({text.size(), text.size() + gate_.neutral_fills()[i].size()});
+    text += gate_.neutral_fills()[i];
+    at = spans_[i].end;
+  }
+  text += region_.substr(at);
+  const auto tree = grammar::parse(grammar_, text);
+  const grammar::Span item =
+      tree ? grammar::top_level_around(text, *tree, places[idx]) : grammar::Span{0, text.size()};
+  // What of the item stands between the holes.
+  std::vector<grammar::Piece> pieces;
+  std::size_t from = 0;  // where the text behind the last hole begins
+  for (std::size_t i = 0; i <= spans_.size(); ++i) {
+    const std::size_t to = i < spans_.size() ? places[i].begin : text.size();
+    const std::size_t begin = std::clamp(item.begin, from, to);
+    const std::size_t end = std::clamp(item.end, begin, to);
+    const std::size_t behind = i == 0 ? 0 : spans_[i - 1].end;  // as `from`, in the region
+    pieces.push_back({.text = region_.substr(behind + begin - from, end - begin)});
+    if (i == spans_.size()) break;
+    if (i == idx) exact->before = std::exchange(pieces, {});
+    if (i != idx && places[i].end >= item.begin && places[i].begin <= item.end) {
+      pieces.push_back({.text = {}, .hole = true});
+    }
+    from = places[i].end;
+  }
+  exact->after = std::move(pieces);
+  pieces = exact->before;
+  pieces.push_back({.text = {}, .hole = true});
+  pieces.insert(pieces.end(), exact->after.begin(), exact->after.end());
+  // Where even this is impossible the text is broken, or not of this grammar.
+  if (exact->checker->check(pieces) != grammar::Verdict::Possible) exact->checker.reset();
+  return exact;
 }
 
 }  // namespace lacuna::daemon

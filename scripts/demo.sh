@@ -8,5 +8,4 @@ scripts/install_dependencies.sh
 [ grammar/node_modules/.package-lock.json -nt grammar/package-lock.json ] || npm ci --prefix grammar --silent
 cmake --preset cpu-release -DLACUNA_TESTS=OFF -DLACUNA_BENCH=OFF >/dev/null
 cmake --build --preset cpu-release --target lacuna
-# Without the check of syntax, which would leave out what the small model gets wrong.
-exec build/cpu-release/lacuna fill "${1:-examples/inventory.py}" --watch --no-syntax
+exec build/cpu-release/lacuna fill "${1:-examples/inventory.py}" --watch

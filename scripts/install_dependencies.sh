@@ -11,14 +11,14 @@ if grep -qs 'VERSION_CODENAME=bookworm' /etc/os-release; then boost=libboost1.81
 packages=(
   build-essential cmake ninja-build pkg-config ccache ca-certificates
   nlohmann-json3-dev libcli11-dev libsentencepiece-dev libpcre2-dev libutf8proc-dev
-  zlib1g-dev "$boost"
+  zlib1g-dev "$boost" python3
 )
 # The grammars are npm packages. An npm that is there already (NodeSource's, nvm's) is good enough;
 # Debian's conflicts with it.
 command -v npm >/dev/null || packages+=(nodejs npm)
 if [ "${1:-}" = --tests ]; then
   packages+=(
-    libgtest-dev libgmock-dev libbenchmark-dev python3
+    libgtest-dev libgmock-dev libbenchmark-dev
     clang-19 clang-format-19 clang-tidy-19 libclang-rt-19-dev
     python3-numpy python3-sentencepiece python3-torch
     lua-check patchelf tmux

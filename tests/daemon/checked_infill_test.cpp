@@ -5,6 +5,7 @@
 
 #include <gtest/gtest.h>
 
+#include "grammar/tidy_fill.h"
 #include "tests/helpers/small_model.h"
 
 namespace lacuna::daemon {
@@ -34,57 +35,101 @@ std::int32_t token(const char* text) {
   return ids[0];
 }
 
-// A canvas of one hole that is "f(1)" in the end.
+// A canvas of the holes of a text.
 class SyntaxConstraintTest : public testing::Test {
  protected:
-  void begin_step(std::vector<std::int32_t> guess) {
+  explicit SyntaxConstraintTest(std::string text = "x = \u27E6?4\u27E7\ny = 2\n")
+      : text_(std::move(text)), holes_(*engine::find_markers(text_, 64)) {
+    for (std::size_t i = 0; i < holes_.size(); ++i) {
+      canvas_.insert(canvas_.end(), *holes_[i].tokens, mask_);
+      hole_of_.insert(hole_of_.end(), *holes_[i].tokens, static_cast<std::int32_t>(i));
+    }
+    constraint_.begin_canvas(0, {});
+  }
+
+  // `guess` for each position, also for those that are not masked any more.
+  void begin_step(const std::vector<std::int32_t>& guess) {
     std::vector<Candidate> candidates;
-    for (int i = 0; i < 4; ++i) {
-      if (canvas_[i] == mask_) candidates.push_back({.position = i, .token = guess[i]});
+    for (std::size_t i = 0; i < canvas_.size(); ++i) {
+      if (canvas_[i] == mask_) {
+        candidates.push_back({.position = static_cast<int>(i), .token = guess[i]});
+      }
     }
     constraint_.begin_step(
         {.canvas = canvas_, .hole_of = hole_of_, .mask_token = mask_, .candidates = candidates});
   }
 
-  // Whether the constraint takes the token; writes it then.
-  bool takes(int position, std::int32_t proposed) {
-    const Candidate proposal{.position = position, .token = proposed, .probability = 1};
-    std::uint8_t accepted = 0;
-    constraint_.vet(canvas_, {&proposal, 1}, {&accepted, 1});
-    if (accepted != 0) canvas_[position] = proposed;
-    return accepted != 0;
+  // Which of the tokens the constraint takes; writes them then.
+  std::vector<bool> takes(const std::vector<Candidate>& proposals) {
+    std::vector<std::uint8_t> accepted(proposals.size());
+    constraint_.vet(canvas_, proposals, accepted);
+    for (std::size_t i = 0; i < proposals.size(); ++i) {
+      if (accepted[i] != 0) canvas_[proposals[i].position] = proposals[i].token;
+    }
+    return {accepted.begin(), accepted.end()};
+  }
+  bool takes(int position, std::int32_t token) {
+    return takes({{.position = position, .token = token, .probability = 1}})[0];
   }
 
-  const std::string text_ = "x = \u27E6?4\u27E7\ny = 2\n";
-  const std::vector<engine::Hole> holes_ = *engine::find_markers(text_, 64);
+  const std::string text_;
+  const std::vector<engine::Hole> holes_;
   const std::int32_t mask_ = small().model.mask_token();
   const std::int32_t f_ = token("f"), open_ = token("("), one_ = token("1"), close_ = token(")");
-  std::vector<std::int32_t> canvas_ = std::vector<std::int32_t>(4, mask_);
-  const std::vector<std::int32_t> hole_of_ = {0, 0, 0, 0};
+  std::vector<std::int32_t> canvas_;
+  std::vector<std::int32_t> hole_of_;
   SyntaxConstraint constraint_{small().model, python(), text_, holes_};
 };
 
 TEST_F(SyntaxConstraintTest, TakesATokenWithWhichTheBestGuessParses) {
-  constraint_.begin_canvas(0, {});
   begin_step({f_, open_, one_, close_});
   EXPECT_TRUE(takes(1, open_));
   EXPECT_EQ(constraint_.counts().accepted, 1);
+  EXPECT_EQ(constraint_.counts().exact, 0);
   EXPECT_EQ(constraint_.counts().vetoed, 0);
 }
 
-TEST_F(SyntaxConstraintTest, RefusesATokenWithWhichNothingKnownParses) {
-  constraint_.begin_canvas(0, {});
+TEST_F(SyntaxConstraintTest, TakesATokenThatClosingBracketsComplete) {
+  begin_step({open_, open_, open_, open_});
+  EXPECT_TRUE(takes(0, open_));
+  EXPECT_EQ(constraint_.counts().exact, 0);
+  EXPECT_EQ(constraint_.fallback(1), close_);
+}
+
+TEST_F(SyntaxConstraintTest, TakesATokenThatNothingKnownCompletesButSomethingMight) {
+  begin_step({close_, close_, close_, close_});
+  EXPECT_TRUE(takes(2, close_));  // as in "f()"
+  EXPECT_EQ(constraint_.counts().exact, 1);
+  EXPECT_EQ(constraint_.fallback(1), -1);
+}
+
+TEST_F(SyntaxConstraintTest, RefusesATokenThatNothingCompletes) {
+  begin_step({close_, close_, close_, close_});
+  EXPECT_FALSE(takes(0, close_));
+  EXPECT_EQ(constraint_.counts().exact, 1);
+  EXPECT_EQ(constraint_.counts().vetoed, 1);
+}
+
+TEST_F(SyntaxConstraintTest, RefusesOnlyTheTokensThatAreAtFault) {
+  begin_step({close_, close_, close_, close_});
+  const std::vector<Candidate> proposals = {{.position = 0, .token = f_},
+                                            {.position = 2, .token = one_},
+                                            {.position = 1, .token = close_}};
+  EXPECT_EQ(takes(proposals), (std::vector<bool>{true, true, false}));
+}
+
+TEST_F(SyntaxConstraintTest, KeepsTheRememberedWholeWhenLittleIsLeft) {
   begin_step({f_, open_, one_, close_});
   ASSERT_TRUE(takes(1, open_));
+  ASSERT_TRUE(takes(0, f_));
+  // "f(?1" could still become "f()+1", but not with one token.
   begin_step({f_, open_, one_, one_});
   EXPECT_FALSE(takes(3, one_));
   EXPECT_EQ(constraint_.fallback(3), close_);
   EXPECT_TRUE(takes(3, close_));
-  EXPECT_EQ(constraint_.counts().vetoed, 1);
 }
 
 TEST_F(SyntaxConstraintTest, TakesWhatLeavesTheRememberedWholeParsing) {
-  constraint_.begin_canvas(0, {});
   begin_step({f_, open_, one_, close_});
   ASSERT_TRUE(takes(1, open_));
   // The guess is broken now, but with what parsed before another name is good.
@@ -94,12 +139,42 @@ TEST_F(SyntaxConstraintTest, TakesWhatLeavesTheRememberedWholeParsing) {
   EXPECT_TRUE(takes(3, close_));
 }
 
-TEST_F(SyntaxConstraintTest, RefusesNothingBeforeSomethingHasParsed) {
-  constraint_.begin_canvas(0, {});
+TEST_F(SyntaxConstraintTest, RemembersTheWholeWhenTheHoleBecomesLonger) {
+  begin_step({f_, open_, one_, close_});
+  ASSERT_TRUE(takes(1, open_));
+  canvas_.insert(canvas_.begin(), mask_);
+  hole_of_.push_back(0);
+  begin_step({open_, open_, open_, open_, open_});
+  EXPECT_EQ(constraint_.fallback(0), f_);
+  EXPECT_EQ(constraint_.fallback(3), one_);
+  EXPECT_EQ(constraint_.fallback(4), close_);
+}
+
+TEST_F(SyntaxConstraintTest, FallsBackToSomethingNeutralBeforeAnythingWasProposed) {
   begin_step({open_, open_, open_, open_});
-  EXPECT_TRUE(takes(0, open_));
-  EXPECT_TRUE(takes(1, open_));
-  EXPECT_EQ(constraint_.fallback(2), -1);
+  std::vector<std::int32_t> whole;
+  for (int i = 0; i < 4; ++i) whole.push_back(constraint_.fallback(i));
+  const std::string fill = small().model.tokenizer()->decode(whole);
+  grammar::Gate gate(python(), text_, {{holes_[0].begin, holes_[0].end}});
+  EXPECT_TRUE(gate.passes({{fill}})) << fill;
+}
+
+class SyntaxConstraintOnTwoHolesTest : public SyntaxConstraintTest {
+ protected:
+  SyntaxConstraintOnTwoHolesTest()
+      : SyntaxConstraintTest("x = \u27E6?4\u27E7\ny = \u27E6?2\u27E7\n") {}
+};
+
+TEST_F(SyntaxConstraintOnTwoHolesTest, JudgesAHoleWhateverTheModelWouldPutInTheOther) {
+  begin_step({close_, close_, close_, close_, f_, one_});
+  EXPECT_EQ(takes({{.position = 4, .token = f_}, {.position = 0, .token = close_}}),
+            (std::vector<bool>{true, false}));
+}
+
+TEST_F(SyntaxConstraintOnTwoHolesTest, TakesHolesThatNeedEachOther) {
+  begin_step({f_, open_, one_, close_, one_, f_});
+  EXPECT_EQ(takes({{.position = 1, .token = open_}, {.position = 4, .token = one_}}),
+            (std::vector<bool>{true, true}));
 }
 
 TEST(CheckedInfillTest, ShowsOnlyWhatParses) {
@@ -141,6 +216,37 @@ TEST(CheckedInfillTest, ShowsOnlyWhatParses) {
     }
   }
   EXPECT_GT(shown, 0);
+}
+
+TEST(CheckedInfillTest, WithholdsOnlyHolesThatAreAtFaultThemselves) {
+  const std::string text =
+      "def f(x):\n    y = \u27E6?6\u27E7\n    z = g(\u27E6?6\u27E7)\n    return \u27E6?6\u27E7\n";
+  int withheld = 0;
+  int shown_beside = 0;  // others that were not
+  for (std::uint64_t seed = 0; seed < 6; ++seed) {
+    engine::InfillRequest request = request_for(text);
+    request.options.sampling.temperature = 1.2F;
+    request.options.sampling.seed = seed;
+    std::vector<grammar::Span> spans;
+    for (const engine::Hole& hole : request.holes) spans.push_back({hole.begin, hole.end});
+    grammar::Gate gate(python(), text, spans);
+    const auto plain = engine::infill(small().model, request);
+    const auto checked = checked_infill(small().model, request,
+                                        {.grammar = &python(), .constrain = false, .repairs = 0});
+    ASSERT_TRUE(plain && checked);
+    int withheld_here = 0;
+    for (std::size_t i = 0; i < spans.size(); ++i) {
+      std::vector<std::string> fills = gate.neutral_fills();
+      fills[i] = grammar::tidy_fill(text, spans[i], plain->fills[i].text);
+      const bool is_withheld = checked->holes[i].state == SyntaxState::Withheld;
+      EXPECT_FALSE(is_withheld && gate.passes(fills)) << fills[i];
+      withheld_here += is_withheld ? 1 : 0;
+    }
+    withheld += withheld_here;
+    if (withheld_here > 0) shown_beside += 3 - withheld_here;
+  }
+  EXPECT_GT(withheld, 0);
+  EXPECT_GT(shown_beside, 0);
 }
 
 TEST(CheckedInfillTest, RepairsAFillThatDoesNotParse) {
