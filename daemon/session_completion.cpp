@@ -108,10 +108,8 @@ Shown shown_of(const Cursor& cursor, const FillAnswer& filled, double min_confid
   for (std::size_t i = 0; i < filled.alternatives.size(); ++i) {
     const engine::HoleFill& fill = filled.alternatives[i].fills.front();
     Suggestion suggestion = suggestion_of(cursor, fill, min_confidence);
-    const bool breaks = i < filled.problems.size() && !filled.problems[i].empty();
-    if (breaks && !suggestion.text.empty()) {
-      suggestion = {.text = {},
-                    .why_nothing = "the text would not parse with it: " + filled.problems[i]};
+    if (const HoleSyntax syntax = filled.syntax_of(i, 0); syntax.state == SyntaxState::Withheld) {
+      suggestion = {.text = {}, .why_nothing = "no fill was found that parses: " + syntax.reason};
     }
     if (visible.why_nothing.empty()) visible.why_nothing = suggestion.why_nothing;
     const auto& texts = visible.texts;
@@ -227,6 +225,7 @@ FillOrder Session::Impl::order_for(const Document& document, std::string text, s
   order.options.max_hole_tokens = settings.values.max_tokens;
   order.options.default_hole_tokens = std::min(16, settings.values.max_tokens);
   order.options.single_line = true;
+  order.syntax = settings.values.syntax;
   order.timeout_seconds = kSuggestionSeconds;
   return order;
 }

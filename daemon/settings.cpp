@@ -62,6 +62,9 @@ const std::vector<SettingInfo>& table() {
        0,
        0,
        {"fast", "balanced", "quality", "exact"}},
+      {"syntax", Scope::Session, &Settings::syntax,
+       "Whether fills are kept to what parses where the language has a grammar, and withheld where "
+       "nothing does; not with the profile exact."},
       {"inlineCompletion.trigger",
        Scope::Session,
        &Settings::trigger,

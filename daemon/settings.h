@@ -40,6 +40,7 @@ struct Settings {
   Languages languages = {{"*", true}};
   Strings exclude;
   std::string profile = "fast";
+  bool syntax = true;
   std::string trigger = "automatic";
   int max_tokens = 32;
   int alternatives = 3;
