@@ -45,6 +45,9 @@ struct FillOrder {
   engine::InfillOptions options;
   // Fills are kept to what parses, where the language has a grammar; not with options.exact.
   bool syntax = true;
+  // A suggestion: `holes` has one, an insertion at a cursor. It may have several lines where they
+  // belong (cursor_place.h), whatever options.single_line says.
+  bool at_cursor = false;
   int alternatives = 1;        // different fills wanted of the same holes
   double timeout_seconds = 0;  // from submit(); 0: none
 };
@@ -75,6 +78,8 @@ struct FillAnswer {
   // For each alternative how its holes fit the text around them; a withheld one has its own text as
   // its fill. None where nothing was checked.
   std::vector<std::vector<HoleSyntax>> syntax;
+  bool several_lines = false;  // of FillOrder::at_cursor: whether the place may have them
+  std::string place;           // and what it is, for a person; empty where no grammar told
   std::string model;           // name of the model that made them
   double queued_seconds = 0;   // from submit() until its turn
   double load_seconds = 0;     // of the model, when it had to be loaded for this

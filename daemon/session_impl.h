@@ -58,6 +58,7 @@ struct Explanation {
   double seconds = 0;
   float confidence = 0;
   int context_pieces = 0;
+  std::string place;  // what stands there, as far as a grammar told
 };
 
 struct Session::Impl : std::enable_shared_from_this<Session::Impl> {

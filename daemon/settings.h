@@ -45,6 +45,7 @@ struct Settings {
   int max_tokens = 32;
   int alternatives = 3;
   double min_confidence = 0.25;
+  bool several_lines = true;
   bool speculate = true;
   bool completion = false;
   int context_tokens = 256;

@@ -6,11 +6,13 @@
 //   until_stopped    never done: only a stop ends it
 //   confidence=X     mean probability (default 0.9)
 //   withhold=N|N     holes for which nothing was found that parses; others parse
+//   out_of_memory    as if none was left in the middle of the fill
 //   fail=TEXT        fails with this message, \_ for blanks
 #pragma once
 
 #include <algorithm>
 #include <atomic>
+#include <new>
 #include <sstream>
 #include <string>
 #include <thread>
@@ -25,6 +27,7 @@ struct FillScript {
   std::vector<std::string> alternatives;
   int steps = 1;
   bool until_stopped = false;
+  bool out_of_memory = false;
   float confidence = 0.9F;
   std::vector<std::string> withheld;  // indices of holes
   std::string failure;
@@ -63,6 +66,7 @@ inline FillScript script_of(const std::string& text) {
     if (key == "alt") script.alternatives = split_texts(value);
     if (key == "steps") script.steps = std::stoi(value);
     if (key == "until_stopped") script.until_stopped = true;
+    if (key == "out_of_memory") script.out_of_memory = true;
     if (key == "confidence") script.confidence = std::stof(value);
     if (key == "withhold") script.withheld = split_texts(value);
     if (key == "fail") script.failure = unescaped(value);
@@ -98,6 +102,7 @@ class ScriptedEngine : public FillEngine {
       if (step < script.steps) on_step(state_at(order, script, step));
       if (script.until_stopped) std::this_thread::yield();
     }
+    if (script.out_of_memory) throw std::bad_alloc();
     if (!script.failure.empty()) return fail(ErrorCode::Unavailable, script.failure);
     FillAnswer answer;
     answer.model = "scripted";
