@@ -11,7 +11,8 @@ namespace lacuna::daemon {
 
 struct CursorPlace {
   bool several_lines = false;
-  std::string what;  // for a person, as in "the rest of the block"; empty where no grammar was asked
+  std::string
+      what;  // for a person, as in "the rest of the block"; empty where no grammar was asked
 };
 
 // Several lines belong only where the grammar finds an empty body or the end of a block, and

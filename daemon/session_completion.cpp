@@ -68,12 +68,13 @@ Json menu_answer(const std::vector<std::string>& texts, std::string_view line_be
   for (const std::string& text : texts) {
     constexpr int kKindText = 1;
     const std::string label = word + text.substr(0, text.find_first_of("\r\n"));
-    items.push_back({{"label", label},
-                     {"kind", kKindText},
-                     {"detail", "Lacuna"},
-                     {"sortText", "\x7f"},  // behind what the language's own server says
-                     {"filterText", word + text},
-                     {"textEdit", {{"range", lsp::to_json(range)}, {"newText", with_newlines(word + text)}}}});
+    items.push_back(
+        {{"label", label},
+         {"kind", kKindText},
+         {"detail", "Lacuna"},
+         {"sortText", "\x7f"},  // behind what the language's own server says
+         {"filterText", word + text},
+         {"textEdit", {{"range", lsp::to_json(range)}, {"newText", with_newlines(word + text)}}}});
   }
   return {{"isIncomplete", true}, {"items", std::move(items)}};
 }

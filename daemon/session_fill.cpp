@@ -253,12 +253,10 @@ Json Session::Impl::fill_result(const Document& document, const FillWish& wish,
     const HoleSyntax syntax = answer.syntax_of(0, i);
     const std::string withheld = why_withheld(answer, i);
     const std::string own = document.content.text().substr(place.begin, place.end - place.begin);
-    Json hole = {{"range", range_json(document, place)},
-                 {"newText", withheld.empty() ? fill.text : own},
-                 {"confidence", fill.mean_probability},
-                 {"tokens", fill.canvas_tokens},
-                 {"withheld", !withheld.empty()},
-                 {"syntax", name_of(syntax.state)}};
+    Json hole = {
+        {"range", range_json(document, place)}, {"newText", withheld.empty() ? fill.text : own},
+        {"confidence", fill.mean_probability},  {"tokens", fill.canvas_tokens},
+        {"withheld", !withheld.empty()},        {"syntax", name_of(syntax.state)}};
     if (const std::string& why = withheld.empty() ? syntax.reason : withheld; !why.empty()) {
       hole["reason"] = why;
     }

@@ -493,8 +493,8 @@ FillAnswer withholding(FillAnswer answer, const std::vector<bool>& withheld) {
 TEST_F(SessionTest, OfSeveralHolesThoseAreAppliedThatParse) {
   initialize({{"capabilities", {{"workspace", {{"applyEdit", true}}}}}});
   open(kUri, "a = \u27E6?\u27E7\nb = \u27E6?\u27E7\n");
-  const int id = request("workspace/executeCommand", {{"command", "lacuna.fillHoles"},
-                                                      {"arguments", {{{"uri", kUri}}}}});
+  const int id = request("workspace/executeCommand",
+                         {{"command", "lacuna.fillHoles"}, {"arguments", {{{"uri", kUri}}}}});
   finish(withholding(answer_of({"1", "("}), {false, true}));
   const auto asked = std::find_if(sent_.begin(), sent_.end(), [](const Json& message) {
     return message.value("method", "") == "workspace/applyEdit";
@@ -512,8 +512,8 @@ TEST_F(SessionTest, OfSeveralHolesThoseAreAppliedThatParse) {
 TEST_F(SessionTest, ACommandThatWouldFillNothingSaysWhy) {
   initialize({{"capabilities", {{"workspace", {{"applyEdit", true}}}}}});
   open(kUri, "a = \u27E6?\u27E7\n");
-  const int id = request("workspace/executeCommand", {{"command", "lacuna.fillHoles"},
-                                                      {"arguments", {{{"uri", kUri}}}}});
+  const int id = request("workspace/executeCommand",
+                         {{"command", "lacuna.fillHoles"}, {"arguments", {{{"uri", kUri}}}}});
   finish(withholding(answer_of({"("}), {true}));
   EXPECT_EQ(error(id), -32803);
   EXPECT_EQ(answer(id)["error"]["message"],
