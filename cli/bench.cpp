@@ -6,6 +6,7 @@
 
 #include <nlohmann/json.hpp>
 
+#include "cli/bench_daemon.h"
 #include "cli/bench_decode.h"
 #include "cli/bench_measure.h"
 #include "cli/command.h"
@@ -249,7 +250,10 @@ Command add_bench(CLI::App& root) {
       ->excludes(random);
   const auto decode_options = std::make_shared<BenchDecodeOptions>();
   const CLI::App* decode = add_bench_decode(*app, decode_options);
-  return {app, [options, decode_options, decode] {
+  const auto daemon_options = std::make_shared<BenchDaemonOptions>();
+  const CLI::App* daemon = add_bench_daemon(*app, daemon_options);
+  return {app, [options, decode_options, decode, daemon_options, daemon] {
+            if (daemon->parsed()) return run_bench_daemon(*daemon_options);
             return decode->parsed() ? run_bench_decode(*decode_options) : run_bench(*options);
           }};
 }

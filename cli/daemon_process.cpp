@@ -9,9 +9,8 @@
 
 #include "cli/exit.h"
 #include "cli/load_model.h"
-#include "daemon/http/server.h"
+#include "daemon/http/companion.h"
 #include "daemon/runtime_paths.h"
-#include "engine/profile.h"
 
 namespace lacuna::cli {
 namespace {
@@ -48,33 +47,6 @@ daemon::ModelLoader model_loader(const daemon::Settings& settings) {
                             .model = std::move(loaded->model),
                             .facts = std::move(facts)});
   };
-}
-
-class HttpCompanion : public daemon::Companion {
- public:
-  explicit HttpCompanion(std::unique_ptr<daemon::http::Server> server)
-      : server_(std::move(server)) {}
-  // Its clients open a connection for each request: between two of them they use it as well.
-  bool is_in_use() const override { return true; }
-
- private:
-  std::unique_ptr<daemon::http::Server> server_;
-};
-
-// Listens where the settings say.
-Result<std::unique_ptr<daemon::Companion>> start_http(
-    boost::asio::io_context& loop, daemon::FillService& fills, const daemon::Settings& settings,
-    const std::function<void(daemon::LogLevel, const std::string&)>& log) {
-  Result<daemon::http::Options> options = daemon::http::parse_address(settings.http_address);
-  if (!options) return options.error();
-  options->token = settings.http_token;
-  engine::apply(*engine::profile_named(settings.profile), options->infill);
-  auto server = daemon::http::Server::listen(loop, fills, *options, [log](const std::string& line) {
-    log(daemon::LogLevel::Info, "http: " + line);
-  });
-  if (!server) return server.error();
-  log(daemon::LogLevel::Info, "listening on " + (*server)->url());
-  return std::unique_ptr<daemon::Companion>(new HttpCompanion(std::move(*server)));
 }
 
 }  // namespace
@@ -145,7 +117,9 @@ Result<daemon::ServerOptions> server_options(const DaemonOptions& options) {
   if (!settings->values.http_address.empty()) {
     server.companion = [values = settings->values, log = server.log](boost::asio::io_context& loop,
                                                                      daemon::FillService& fills) {
-      return start_http(loop, fills, values, log);
+      return daemon::http::start_http(loop, fills, values, [log](const std::string& line) {
+        log(daemon::LogLevel::Info, line);
+      });
     };
   }
   server.settings = std::move(*settings);

@@ -1,15 +1,19 @@
 #include "daemon/engine_service.h"
 
 #include <chrono>
+#include <exception>
 #include <map>
+#include <new>
 #include <utility>
 
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/post.hpp>
 #include <boost/asio/steady_timer.hpp>
 
+#include "daemon/cursor_place.h"
 #include "daemon/scheduler.h"
 #include "daemon/work_queue.h"
+#include "support/language.h"
 
 namespace lacuna::daemon {
 namespace {
@@ -23,6 +27,35 @@ double seconds_now() {
 std::chrono::steady_clock::duration duration_of(double seconds) {
   return std::chrono::duration_cast<std::chrono::steady_clock::duration>(
       std::chrono::duration<double>(seconds));
+}
+
+// Looks at the place of a suggestion first.
+Result<FillAnswer> fill_at_place(FillEngine& engine, const FillOrder& order,
+                                 const std::function<void(FillStep)>& on_step,
+                                 const std::stop_token& stop) {
+  if (!order.at_cursor) return engine.fill(order, on_step, stop);
+  CursorPlace place = place_at_cursor(grammar::grammar_of(language_named(order.language)),
+                                      order.text, order.holes.front().begin);
+  FillOrder here = order;
+  here.options.single_line = !place.several_lines;
+  Result<FillAnswer> answer = engine.fill(here, on_step, stop);
+  if (!answer) return answer;
+  answer->several_lines = place.several_lines;
+  answer->place = std::move(place.what);
+  return answer;
+}
+
+// Whatever goes wrong in a fill, it fails alone.
+Result<FillAnswer> fill_safely(FillEngine& engine, const FillOrder& order,
+                               const std::function<void(FillStep)>& on_step,
+                               const std::stop_token& stop) {
+  try {
+    return fill_at_place(engine, order, on_step, stop);
+  } catch (const std::bad_alloc&) {
+    return fail(ErrorCode::Unavailable, "there is not enough memory for this fill");
+  } catch (const std::exception& error) {
+    return fail(ErrorCode::Internal, std::string("this is a bug: ") + error.what());
+  }
 }
 
 int tokens_of(const FillAnswer& answer) {
@@ -222,8 +255,8 @@ void EngineService::Impl::run_on_worker(FillId id, const FillOrder& order,
   } else if (stop.stop_requested()) {
     answer = fail(ErrorCode::Cancelled, "cancelled");
   } else {
-    answer = engine->fill(
-        order,
+    answer = fill_safely(
+        *engine, order,
         [this, id](FillStep step) {
           post([id, step = std::move(step)](Impl& self) { self.on_step(id, step); });
         },

@@ -1,5 +1,7 @@
 #include "daemon/fill_service.h"
 
+#include "support/language.h"
+
 namespace lacuna::daemon {
 
 std::string_view name_of(Priority priority) {
@@ -26,6 +28,16 @@ std::string_view name_of(ModelPhase phase) {
       return "failed";
   }
   return "unknown";
+}
+
+const grammar::Grammar* checking_grammar(const FillOrder& order) {
+  if (!order.syntax || order.options.exact) return nullptr;
+  return grammar::grammar_of(language_named(order.language));
+}
+
+HoleSyntax FillAnswer::syntax_of(std::size_t alternative, std::size_t hole) const {
+  if (alternative >= syntax.size() || hole >= syntax[alternative].size()) return {};
+  return syntax[alternative][hole];
 }
 
 }  // namespace lacuna::daemon

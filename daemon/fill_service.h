@@ -11,6 +11,7 @@
 #include <string_view>
 #include <vector>
 
+#include "daemon/checked_infill.h"
 #include "engine/hole.h"
 #include "engine/infill.h"
 #include "support/result.h"
@@ -42,9 +43,18 @@ struct FillOrder {
   std::string language;             // a Language::model_name; may be empty
   std::vector<ContextPiece> context;
   engine::InfillOptions options;
+  // Fills are kept to what parses, where the language has a grammar; not with options.exact.
+  bool syntax = true;
+  // A suggestion: `holes` has one, an insertion at a cursor. It may have several lines where they
+  // belong (cursor_place.h), whatever options.single_line says.
+  bool at_cursor = false;
   int alternatives = 1;        // different fills wanted of the same holes
   double timeout_seconds = 0;  // from submit(); 0: none
 };
+
+// The grammar that an order's fills are checked by; null when none does. Checked fills may end up as
+// another text than the steps have shown.
+const grammar::Grammar* checking_grammar(const FillOrder& order);
 
 // The holes of an order after a step of its first alternative, copied. Texts of tokens may be part
 // of a UTF-8 sequence.
@@ -65,14 +75,19 @@ struct FillAnswer {
   // Best first, different texts; at least one, at most FillOrder::alternatives. The fills of each
   // are in the order of the holes' places.
   std::vector<engine::InfillResult> alternatives;
-  // For each alternative what it breaks in the text that was whole before, as in "unexpected `)`";
-  // empty where it breaks nothing, or nobody can tell.
-  std::vector<std::string> problems;
+  // For each alternative how its holes fit the text around them; a withheld one has its own text as
+  // its fill. None where nothing was checked.
+  std::vector<std::vector<HoleSyntax>> syntax;
+  bool several_lines = false;  // of FillOrder::at_cursor: whether the place may have them
+  std::string place;           // and what it is, for a person; empty where no grammar told
   std::string model;           // name of the model that made them
   double queued_seconds = 0;   // from submit() until its turn
   double load_seconds = 0;     // of the model, when it had to be loaded for this
   double denoise_seconds = 0;  // all alternatives
   int context_pieces = 0;      // of FillOrder::context, how many the model saw
+
+  // Unchecked where `syntax` says nothing.
+  HoleSyntax syntax_of(std::size_t alternative, std::size_t hole) const;
 };
 
 enum class ModelPhase : std::uint8_t { Unloaded, Loading, Ready, Failed };

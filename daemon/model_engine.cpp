@@ -3,8 +3,8 @@
 #include <malloc.h>
 #include <new>
 
+#include "daemon/checked_infill.h"
 #include "daemon/fill_engine.h"
-#include "grammar/gate.h"
 #include "support/language.h"
 
 namespace lacuna::daemon {
@@ -28,15 +28,29 @@ FillStep copy_of(const engine::InfillProgress& progress) {
   return step;
 }
 
-bool same_texts(const engine::InfillResult& a, const engine::InfillResult& b) {
-  return std::equal(a.fills.begin(), a.fills.end(), b.fills.begin(), b.fills.end(),
+bool same_texts(const CheckedInfill& a, const CheckedInfill& b) {
+  return std::equal(a.result.fills.begin(), a.result.fills.end(), b.result.fills.begin(),
+                    b.result.fills.end(),
                     [](const auto& x, const auto& y) { return x.text == y.text; });
 }
 
-float confidence_of(const engine::InfillResult& result) {
+int withheld_holes(const CheckedInfill& checked) {
+  return static_cast<int>(
+      std::count_if(checked.holes.begin(), checked.holes.end(),
+                    [](const HoleSyntax& it) { return it.state == SyntaxState::Withheld; }));
+}
+
+float confidence_of(const CheckedInfill& checked) {
   float sum = 0;
-  for (const engine::HoleFill& fill : result.fills) sum += fill.mean_probability;
-  return result.fills.empty() ? 0 : sum / static_cast<float>(result.fills.size());
+  for (const engine::HoleFill& fill : checked.result.fills) sum += fill.mean_probability;
+  return checked.result.fills.empty() ? 0 : sum / static_cast<float>(checked.result.fills.size());
+}
+
+// The one with fewer withheld holes, then the surer one.
+bool is_better(const CheckedInfill& a, const CheckedInfill& b) {
+  const int withheld_a = withheld_holes(a);
+  const int withheld_b = withheld_holes(b);
+  return withheld_a != withheld_b ? withheld_a < withheld_b : confidence_of(a) > confidence_of(b);
 }
 
 // The pieces that fit the budget, best last: next to the file.
@@ -64,27 +78,6 @@ ContextText context_text(const engine::Model& model, const FillOrder& order,
     ++context.pieces;
   }
   return context;
-}
-
-// What each alternative breaks, as far as the language's grammar tells.
-std::vector<std::string> problems_of(const FillOrder& order,
-                                     const std::vector<engine::InfillResult>& alternatives) {
-  std::vector<std::string> problems(alternatives.size());
-  const grammar::Grammar* grammar = grammar::grammar_of(language_named(order.language));
-  if (grammar == nullptr || order.options.exact) return problems;
-  std::vector<grammar::Span> holes;
-  holes.reserve(order.holes.size());
-  for (const engine::Hole& hole : order.holes) holes.push_back({hole.begin, hole.end});
-  grammar::Gate gate(*grammar, order.text, std::move(holes));
-  // A text that is broken already says nothing about a fill.
-  if (!gate.works() || !gate.is_sure()) return problems;
-  for (std::size_t i = 0; i < alternatives.size(); ++i) {
-    std::vector<std::string> fills;
-    for (const engine::HoleFill& fill : alternatives[i].fills) fills.push_back(fill.text);
-    const auto found = gate.judge(fills);
-    if (!found.empty()) problems[i] = found.front().what;
-  }
-  return problems;
 }
 
 class ModelEngine : public FillEngine {
@@ -148,30 +141,34 @@ class ModelEngine : public FillEngine {
                                              loaded_->facts.max_canvas / kContextShare);
     request.context = context.text;
     request.on_step = [&](const engine::InfillProgress& progress) { on_step(copy_of(progress)); };
-    FillAnswer answer;
-    answer.model = loaded_->facts.name;
-    answer.context_pieces = context.pieces;
-    Result<engine::InfillResult> first = engine::infill(loaded_->model, request);
+    SyntaxOptions syntax;
+    syntax.grammar = checking_grammar(order);
+    std::vector<CheckedInfill> found;
+    Result<CheckedInfill> first = checked_infill(loaded_->model, request, syntax);
     if (!first) return first.error();
-    answer.alternatives.push_back(std::move(*first));
+    found.push_back(std::move(*first));
     request.on_step = nullptr;
     request.options.sampling.temperature =
         std::max(request.options.sampling.temperature, kAlternativeTemperature);
     // Draws may repeat each other: as many again are tried.
     for (int attempt = 1; attempt < 2 * order.alternatives; ++attempt) {
-      if (static_cast<int>(answer.alternatives.size()) >= order.alternatives) break;
+      if (static_cast<int>(found.size()) >= order.alternatives) break;
       request.options.sampling.seed = order.options.sampling.seed + static_cast<unsigned>(attempt);
-      Result<engine::InfillResult> next = engine::infill(loaded_->model, request);
+      Result<CheckedInfill> next = checked_infill(loaded_->model, request, syntax);
       if (!next) return next.error();
-      const bool known =
-          std::any_of(answer.alternatives.begin(), answer.alternatives.end(),
-                      [&](const engine::InfillResult& it) { return same_texts(it, *next); });
-      if (!known) answer.alternatives.push_back(std::move(*next));
+      const bool known = std::any_of(found.begin(), found.end(), [&](const CheckedInfill& it) {
+        return same_texts(it, *next);
+      });
+      if (!known) found.push_back(std::move(*next));
     }
-    std::stable_sort(
-        answer.alternatives.begin(), answer.alternatives.end(),
-        [](const auto& a, const auto& b) { return confidence_of(a) > confidence_of(b); });
-    answer.problems = problems_of(order, answer.alternatives);
+    std::stable_sort(found.begin(), found.end(), is_better);
+    FillAnswer answer;
+    answer.model = loaded_->facts.name;
+    answer.context_pieces = context.pieces;
+    for (CheckedInfill& checked : found) {
+      answer.alternatives.push_back(std::move(checked.result));
+      answer.syntax.push_back(std::move(checked.holes));
+    }
     const std::chrono::duration<double> seconds = std::chrono::steady_clock::now() - start;
     answer.denoise_seconds = seconds.count();
     return answer;

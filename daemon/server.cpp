@@ -35,7 +35,8 @@ class Server {
         retry_timer_(loop_),
         fills_(loop_, std::move(options_.engine),
                {.max_queued = static_cast<std::size_t>(options_.settings.values.max_queued),
-                .idle_unload_seconds = 60.0 * options_.settings.values.idle_unload_minutes}) {
+                .idle_unload_seconds =
+                    options_.minute_seconds * options_.settings.values.idle_unload_minutes}) {
     for (const std::string& warning : options_.settings.warnings) {
       options_.log(LogLevel::Error, warning);
     }
@@ -141,7 +142,8 @@ class Server {
   void arm_idle() {
     const int minutes = options_.settings.values.idle_exit_minutes;
     if (minutes <= 0 || !connections_.empty() || !acceptor_.is_open()) return;
-    idle_timer_.expires_after(std::chrono::minutes(minutes));
+    idle_timer_.expires_after(std::chrono::duration_cast<std::chrono::steady_clock::duration>(
+        std::chrono::duration<double>(options_.minute_seconds * minutes)));
     idle_timer_.async_wait([this](const boost::system::error_code& error) {
       if (error || !connections_.empty()) return;
       if (companion_ && companion_->is_in_use()) return arm_idle();

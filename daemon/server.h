@@ -28,6 +28,7 @@ struct ServerOptions {
   SettingsState settings;
   std::string version;
   std::unique_ptr<FillEngine> engine;
+  double minute_seconds = 60;  // of the settings' idle times; tests have shorter minutes
   // Lines for a log; no text of documents among them.
   std::function<void(LogLevel level, const std::string& line)> log;
   // Made before the loop runs; may be empty.

@@ -184,6 +184,15 @@ Result<Session::Impl::FillWish> Session::Impl::wish_of(const Json& data) {
   return wish;
 }
 
+// An edit that changes nothing would look like success: it is an error with the reason instead.
+bool Session::Impl::fills_nothing(const Json& id, const FillWish& wish, const FillAnswer& filled) {
+  for (std::size_t i = 0; i < wish.holes.size(); ++i) {
+    if (why_withheld(filled, i).empty()) return false;
+  }
+  answer_error(id, RpcError::RequestFailed, withheld_summary(filled));
+  return true;
+}
+
 void Session::Impl::on_resolve(const Message& message) {
   const Json* data = lsp::member(message.params, "data");
   if (data == nullptr) return answer(message.id, message.params);
@@ -196,8 +205,9 @@ void Session::Impl::on_resolve(const Message& message) {
   fill(*pending_request(message.id), std::move(*wish),
        [id = message.id, action = message.params](
            Impl& self, const Document& document, const FillWish& wished, const FillAnswer& filled) {
+         if (self.fills_nothing(id, wished, filled)) return;
          Json resolved = action;
-         resolved["edit"] = self.workspace_edit(document, wished, filled.alternatives.front());
+         resolved["edit"] = self.workspace_edit(document, wished, filled);
          self.answer(id, std::move(resolved));
        });
 }
@@ -259,19 +269,21 @@ void Session::Impl::fill_and_apply(const Message& message,
   fill(request, std::move(*wish),
        [id = message.id](Impl& self, const Document& document, const FillWish& wished,
                          const FillAnswer& filled) {
+         if (self.fills_nothing(id, wished, filled)) return;
          // The edit carries the version that it is for; from here on the editor's own changes are
          // the editor's to judge, and applying the edit is one of them.
          self.pending_request(id)->needs_same_version = false;
          self.ask("workspace/applyEdit",
                   {{"label", "Lacuna: fill holes"},
-                   {"edit", self.workspace_edit(document, wished, filled.alternatives.front())}},
-                  [weak = self.weak_from_this(), id](const Message& got) {
+                   {"edit", self.workspace_edit(document, wished, filled)}},
+                  [weak = self.weak_from_this(), id,
+                   withheld = withheld_summary(filled)](const Message& got) {
                     const auto session = weak.lock();
                     if (!session) return;
                     const bool applied = lsp::bool_or(got.result, "applied", false);
-                    session->answer(id,
-                                    {{"applied", applied},
-                                     {"reason", lsp::string_or(got.result, "failureReason", "")}});
+                    std::string reason = lsp::string_or(got.result, "failureReason", "");
+                    if (applied) reason = withheld;
+                    session->answer(id, {{"applied", applied}, {"reason", std::move(reason)}});
                   });
        });
 }

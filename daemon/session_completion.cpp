@@ -24,9 +24,14 @@ bool is_word_byte(char c) {
   return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '_';
 }
 
-// Line `line` of an answer that is inserted at `position`.
+// Whatever the file's line ends are: editors write their own, and some would show a "\r".
+std::string with_newlines(std::string text) {
+  std::erase(text, '\r');
+  return text;
+}
+
 Json inline_item(const std::string& text, lsp::Range range) {
-  return {{"insertText", text},
+  return {{"insertText", with_newlines(text)},
           {"range", lsp::to_json(range)},
           {"command",
            {{"title", "Lacuna: accepted"},
@@ -62,12 +67,14 @@ Json menu_answer(const std::vector<std::string>& texts, std::string_view line_be
   Json items = Json::array();
   for (const std::string& text : texts) {
     constexpr int kKindText = 1;
-    items.push_back({{"label", word + text},
-                     {"kind", kKindText},
-                     {"detail", "Lacuna"},
-                     {"sortText", "\x7f"},  // behind what the language's own server says
-                     {"filterText", word + text},
-                     {"textEdit", {{"range", lsp::to_json(range)}, {"newText", word + text}}}});
+    const std::string label = word + text.substr(0, text.find_first_of("\r\n"));
+    items.push_back(
+        {{"label", label},
+         {"kind", kKindText},
+         {"detail", "Lacuna"},
+         {"sortText", "\x7f"},  // behind what the language's own server says
+         {"filterText", word + text},
+         {"textEdit", {{"range", lsp::to_json(range)}, {"newText", with_newlines(word + text)}}}});
   }
   return {{"isIncomplete", true}, {"items", std::move(items)}};
 }
@@ -103,15 +110,14 @@ struct Shown {
   float confidence = 0;            // of the first that is
 };
 
-Shown shown_of(const Cursor& cursor, const FillAnswer& filled, double min_confidence) {
+Shown shown_of(const Cursor& cursor, const FillAnswer& filled, const Settings& settings) {
+  const bool several_lines = filled.several_lines && settings.several_lines;
   Shown visible;
   for (std::size_t i = 0; i < filled.alternatives.size(); ++i) {
     const engine::HoleFill& fill = filled.alternatives[i].fills.front();
-    Suggestion suggestion = suggestion_of(cursor, fill, min_confidence);
-    const bool breaks = i < filled.problems.size() && !filled.problems[i].empty();
-    if (breaks && !suggestion.text.empty()) {
-      suggestion = {.text = {},
-                    .why_nothing = "the text would not parse with it: " + filled.problems[i]};
+    Suggestion suggestion = suggestion_of(cursor, fill, settings.min_confidence, several_lines);
+    if (const HoleSyntax syntax = filled.syntax_of(i, 0); syntax.state == SyntaxState::Withheld) {
+      suggestion = {.text = {}, .why_nothing = "no fill was found that parses: " + syntax.reason};
     }
     if (visible.why_nothing.empty()) visible.why_nothing = suggestion.why_nothing;
     const auto& texts = visible.texts;
@@ -142,6 +148,7 @@ Json Session::Impl::explanation_json() const {
           {"source", last.source},
           {"seconds", last.seconds},
           {"confidence", last.confidence},
+          {"place", last.place},
           {"contextPieces", last.context_pieces}};
 }
 
@@ -227,6 +234,8 @@ FillOrder Session::Impl::order_for(const Document& document, std::string text, s
   order.options.max_hole_tokens = settings.values.max_tokens;
   order.options.default_hole_tokens = std::min(16, settings.values.max_tokens);
   order.options.single_line = true;
+  order.at_cursor = settings.values.several_lines;
+  order.syntax = settings.values.syntax;
   order.timeout_seconds = kSuggestionSeconds;
   return order;
 }
@@ -299,13 +308,14 @@ void Session::Impl::suggest(const Message& message, const lsp::InlineCompletionP
           return self->answer(id, nullptr);
         }
         const Cursor at = {text, offset};
-        const Shown visible = shown_of(at, *filled, self->settings.values.min_confidence);
+        const Shown visible = shown_of(at, *filled, self->settings.values);
         const bool is_shown = !visible.texts.empty();
         self->explain(params.uri, params.position, is_shown,
                       is_shown ? "shown" : visible.why_nothing);
         self->last.source = "model";
         self->last.confidence = visible.confidence;
         self->last.context_pieces = filled->context_pieces;
+        self->last.place = filled->place;
         const PendingRequest& done = *self->pending_request(id);
         self->last.seconds = std::chrono::duration<double>(SteadyClock::now() - done.since).count();
         self->last_seconds = self->last.seconds;
@@ -338,8 +348,7 @@ void Session::Impl::speculate(const std::string& uri, std::string text, std::siz
                        Document* open = self->document(uri);
                        if (open == nullptr) return;
                        const Cursor at = {text, offset};
-                       const Shown visible =
-                           shown_of(at, *filled, self->settings.values.min_confidence);
+                       const Shown visible = shown_of(at, *filled, self->settings.values);
                        open->cache.add(at, visible.texts, visible.confidence);
                      });
 }

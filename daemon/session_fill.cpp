@@ -157,6 +157,7 @@ void Session::Impl::fill(PendingRequest& request, FillWish wish, OnFilled on_fil
   order.options.length = engine::LengthMode::Probe;
   order.options.max_hole_tokens = wish.max_tokens.value_or(64);
   order.options.single_line = !wish.whole_lines;
+  order.syntax = settings.values.syntax;
   if (!request.work_done_token.is_null()) report_work(request.work_done_token, "begin", "", {});
   // What the steps and the end need: the document may be gone by then, the request is not.
   const auto shared = std::make_shared<const FillWish>(std::move(wish));
@@ -183,25 +184,58 @@ void Session::Impl::fill(PendingRequest& request, FillWish wish, OnFilled on_fil
         if (!filled) {
           return self->answer_error(id, rpc_error_of(filled.error().code), filled.error().message);
         }
-        const auto& fills = filled->alternatives.front().fills;
-        const bool unfinished = std::any_of(fills.begin(), fills.end(),
-                                            [](const auto& it) { return it.masks_left > 0; });
-        if (unfinished) {
-          return self->answer_error(id, RpcError::RequestFailed,
-                                    "the model did not finish a hole; try another profile");
-        }
+        self->explain_fill(*shared, *filled);
         on_filled(*self, *self->document(shared->uri), *shared, *filled);
       });
   if (host.fills->state().phase == ModelPhase::Loading) begin_load_progress();
   tell_status();
 }
 
+std::string Session::Impl::why_withheld(const FillAnswer& answer, std::size_t hole) {
+  if (answer.alternatives.front().fills[hole].masks_left > 0) {
+    return "the model did not finish it; try another profile";
+  }
+  const HoleSyntax syntax = answer.syntax_of(0, hole);
+  if (syntax.state != SyntaxState::Withheld) return "";
+  return "no fill was found that parses: " + syntax.reason;
+}
+
+std::string Session::Impl::withheld_summary(const FillAnswer& answer) {
+  const std::size_t holes = answer.alternatives.front().fills.size();
+  std::size_t withheld = 0;
+  std::string first;
+  for (std::size_t i = 0; i < holes; ++i) {
+    std::string why = why_withheld(answer, i);
+    if (why.empty()) continue;
+    ++withheld;
+    if (first.empty()) first = std::move(why);
+  }
+  if (withheld == 0) return "";
+  if (holes == 1) return "the hole was left as it was: " + first;
+  return std::to_string(withheld) + " of " + std::to_string(holes) +
+         " holes were left as they were: " + first;
+}
+
+// For lacuna.explainLast: a fill is the last thing that was asked for, too.
+void Session::Impl::explain_fill(const FillWish& wish, const FillAnswer& answer) {
+  const Document& document = documents.at(wish.uri);
+  std::string withheld = withheld_summary(answer);
+  const bool any = !withheld.empty();
+  explain(wish.uri, document.content.position_of(wish.holes.front().begin, encoding), !any,
+          any ? std::move(withheld) : "filled");
+  last.source = "model";
+  last.seconds = answer.queued_seconds + answer.load_seconds + answer.denoise_seconds;
+  last.confidence = answer.alternatives.front().fills.front().mean_probability;
+  last.context_pieces = answer.context_pieces;
+}
+
 Json Session::Impl::workspace_edit(const Document& document, const FillWish& wish,
-                                   const engine::InfillResult& result) const {
+                                   const FillAnswer& answer) const {
   Json edits = Json::array();
   for (std::size_t i = 0; i < wish.holes.size(); ++i) {
-    edits.push_back(
-        {{"range", range_json(document, wish.holes[i])}, {"newText", result.fills[i].text}});
+    if (!why_withheld(answer, i).empty()) continue;
+    edits.push_back({{"range", range_json(document, wish.holes[i])},
+                     {"newText", answer.alternatives.front().fills[i].text}});
   }
   if (!client.versioned_edits) return {{"changes", {{document.uri, std::move(edits)}}}};
   return {{"documentChanges",
@@ -214,23 +248,34 @@ Json Session::Impl::fill_result(const Document& document, const FillWish& wish,
   const engine::InfillResult& result = answer.alternatives.front();
   Json holes = Json::array();
   for (std::size_t i = 0; i < wish.holes.size(); ++i) {
+    const engine::Hole& place = wish.holes[i];
     const engine::HoleFill& fill = result.fills[i];
-    holes.push_back({{"range", range_json(document, wish.holes[i])},
-                     {"newText", fill.text},
-                     {"confidence", fill.mean_probability},
-                     {"tokens", fill.canvas_tokens}});
+    const HoleSyntax syntax = answer.syntax_of(0, i);
+    const std::string withheld = why_withheld(answer, i);
+    const std::string own = document.content.text().substr(place.begin, place.end - place.begin);
+    Json hole = {
+        {"range", range_json(document, place)}, {"newText", withheld.empty() ? fill.text : own},
+        {"confidence", fill.mean_probability},  {"tokens", fill.canvas_tokens},
+        {"withheld", !withheld.empty()},        {"syntax", name_of(syntax.state)}};
+    if (const std::string& why = withheld.empty() ? syntax.reason : withheld; !why.empty()) {
+      hole["reason"] = why;
+    }
+    holes.push_back(std::move(hole));
   }
-  return {{"version", document.version},
-          {"holes", std::move(holes)},
-          {"edit", workspace_edit(document, wish, result)},
-          {"problem", answer.problems.empty() ? std::string() : answer.problems.front()},
-          {"model", answer.model},
-          {"steps", result.steps},
-          {"forwardPasses", result.forward_passes},
-          {"seconds",
-           {{"queued", answer.queued_seconds},
-            {"load", answer.load_seconds},
-            {"denoise", answer.denoise_seconds}}}};
+  Json json = {{"version", document.version},
+               {"holes", std::move(holes)},
+               {"edit", workspace_edit(document, wish, answer)},
+               {"model", answer.model},
+               {"steps", result.steps},
+               {"forwardPasses", result.forward_passes},
+               {"seconds",
+                {{"queued", answer.queued_seconds},
+                 {"load", answer.load_seconds},
+                 {"denoise", answer.denoise_seconds}}}};
+  if (std::string problem = withheld_summary(answer); !problem.empty()) {
+    json["problem"] = std::move(problem);
+  }
+  return json;
 }
 
 void Session::Impl::on_fill(const Message& message) {

@@ -48,7 +48,7 @@ struct PendingRequest {
   SteadyClock::time_point since;
 };
 
-// Why the last suggestion was shown, or was not.
+// Why the last suggestion was shown, or was not, or what became of the last fill.
 struct Explanation {
   std::string uri;
   lsp::Position position;
@@ -58,6 +58,7 @@ struct Explanation {
   double seconds = 0;
   float confidence = 0;
   int context_pieces = 0;
+  std::string place;  // what stands there, as far as a grammar told
 };
 
 struct Session::Impl : std::enable_shared_from_this<Session::Impl> {
@@ -141,8 +142,14 @@ struct Session::Impl : std::enable_shared_from_this<Session::Impl> {
   // Fills for a pending request; answers it with an error when that fails or the document changes.
   void fill(PendingRequest& request, FillWish wish, OnFilled on_filled);
   Result<std::vector<engine::Hole>> holes_of(const Document& document, const Json& params) const;
+  // Of the first alternative: why a hole keeps its text; empty where it is filled.
+  static std::string why_withheld(const FillAnswer& answer, std::size_t hole);
+  // That of all holes in a clause; empty when all are filled.
+  static std::string withheld_summary(const FillAnswer& answer);
+  void explain_fill(const FillWish& wish, const FillAnswer& answer);
+  // Of the holes that are filled.
   Json workspace_edit(const Document& document, const FillWish& wish,
-                      const engine::InfillResult& result) const;
+                      const FillAnswer& answer) const;
   Json fill_result(const Document& document, const FillWish& wish, const FillAnswer& answer) const;
   Json step_json(const FillWish& wish, const FillStep& step) const;
   Json range_json(const Document& document, const engine::Hole& hole) const;
@@ -153,6 +160,8 @@ struct Session::Impl : std::enable_shared_from_this<Session::Impl> {
   void on_code_action(const lsp::Message& message);
   void on_resolve(const lsp::Message& message);
   void on_execute_command(const lsp::Message& message);
+  // Whether every hole was withheld; then the request has been answered with the reason.
+  bool fills_nothing(const Json& id, const FillWish& wish, const FillAnswer& filled);
   void fill_and_apply(const lsp::Message& message, const lsp::ExecuteCommandParams& params);
   Result<FillWish> wish_of(const Json& data);
   Result<std::vector<engine::Hole>> picked_holes(const Document& document, std::string_view what,

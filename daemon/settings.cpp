@@ -62,6 +62,9 @@ const std::vector<SettingInfo>& table() {
        0,
        0,
        {"fast", "balanced", "quality", "exact"}},
+      {"syntax", Scope::Session, &Settings::syntax,
+       "Whether fills are kept to what parses where the language has a grammar, and withheld where "
+       "nothing does; not with the profile exact."},
       {"inlineCompletion.trigger",
        Scope::Session,
        &Settings::trigger,
@@ -75,6 +78,9 @@ const std::vector<SettingInfo>& table() {
        "Suggestions to choose from when asked for by a command.", 1, 8},
       {"inlineCompletion.minConfidence", Scope::Session, &Settings::min_confidence,
        "Mean probability of its tokens below which a suggestion is not shown.", 0, 1},
+      {"inlineCompletion.severalLines", Scope::Session, &Settings::several_lines,
+       "Whether suggestions have several lines where the grammar finds an empty body or the end of a "
+       "block."},
       {"inlineCompletion.speculate", Scope::Session, &Settings::speculate,
        "Whether what may be wanted after an accepted suggestion is computed while nothing else is."},
       {"completion.enable", Scope::Session, &Settings::completion,

@@ -40,10 +40,12 @@ struct Settings {
   Languages languages = {{"*", true}};
   Strings exclude;
   std::string profile = "fast";
+  bool syntax = true;
   std::string trigger = "automatic";
   int max_tokens = 32;
   int alternatives = 3;
   double min_confidence = 0.25;
+  bool several_lines = true;
   bool speculate = true;
   bool completion = false;
   int context_tokens = 256;

@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <functional>
 
+#include "daemon/cursor_place.h"
+
 namespace lacuna::daemon {
 namespace {
 
@@ -78,6 +80,18 @@ std::string_view next_line(const Cursor& cursor) {
   return {};
 }
 
+constexpr std::size_t kWorthRepeating = 8;  // a lone `}` or `return x` may come twice
+
+// A fill of several lines without the line at its end that follows anyway.
+std::string_view without_next_line(const Cursor& cursor, std::string_view fill) {
+  const std::string_view content = trimmed_right(fill);
+  const std::size_t line_end = content.rfind('\n');
+  if (line_end == std::string_view::npos) return fill;
+  const std::string_view last = trimmed(content.substr(line_end));
+  const bool repeats = last.size() > kWorthRepeating && last == next_line(cursor);
+  return repeats ? trimmed_right(content.substr(0, line_end)) : fill;
+}
+
 std::size_t hash_of(std::string_view text) { return std::hash<std::string_view>()(text); }
 
 }  // namespace
@@ -97,12 +111,13 @@ engine::Hole hole_at(const Cursor& cursor) {
   return {.begin = cursor.offset, .end = cursor.offset, .tokens = {}, .hint = {}};
 }
 
-Suggestion suggestion_of(const Cursor& cursor, const engine::HoleFill& fill,
-                         double min_confidence) {
+Suggestion suggestion_of(const Cursor& cursor, const engine::HoleFill& fill, double min_confidence,
+                         bool several_lines) {
   const auto nothing = [](std::string why) { return Suggestion{.text = {}, .why_nothing = why}; };
   if (fill.masks_left > 0) return nothing("the model did not finish the fill");
   std::string_view text = fill.text;
-  text = text.substr(0, text.find_first_of("\r\n"));
+  text = several_lines ? without_next_line(cursor, within_block(cursor.text, cursor.offset, text))
+                       : text.substr(0, text.find_first_of("\r\n"));
   const std::string_view after = cursor.line_after();
   if (trimmed(after).empty()) text = trimmed_right(text);
   text.remove_suffix(overlap(text, after));
@@ -117,7 +132,6 @@ Suggestion suggestion_of(const Cursor& cursor, const engine::HoleFill& fill,
   }
   const std::string whole =
       std::string(cursor.line_before()) + std::string(text) + std::string(after);
-  constexpr std::size_t kWorthRepeating = 8;  // a lone `}` or `return x` may come twice
   if (trimmed(whole).size() > kWorthRepeating && trimmed(whole) == next_line(cursor)) {
     return nothing("it would repeat the next line");
   }

@@ -32,9 +32,11 @@ struct Suggestion {
 };
 
 // Cuts what stands behind the cursor already, closers without an opener that are there, white space
-// at the end, and everything from the first line end on. Refuses fills that are empty, unfinished,
-// repeat what follows, or whose mean probability is below `min_confidence`.
-Suggestion suggestion_of(const Cursor& cursor, const engine::HoleFill& fill, double min_confidence);
+// at the end, and everything from the first line end on, or, with `several_lines`, from the end of
+// the block on. Refuses fills that are empty, unfinished, repeat what follows, or whose mean
+// probability is below `min_confidence`.
+Suggestion suggestion_of(const Cursor& cursor, const engine::HoleFill& fill, double min_confidence,
+                         bool several_lines = false);
 
 // Suggestions of one document that may still be right after more typing: the text around the
 // cursor is what it was, and what was typed since is the begin of the suggestion. Backspace brings

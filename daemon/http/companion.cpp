@@ -9,6 +9,7 @@ namespace {
 class HttpCompanion : public Companion {
  public:
   explicit HttpCompanion(std::unique_ptr<Server> server) : server_(std::move(server)) {}
+  // Its clients open a connection for each request: between two of them they use it as well.
   bool is_in_use() const override { return true; }
 
  private:
@@ -27,6 +28,7 @@ Result<std::unique_ptr<Companion>> start_http(boost::asio::io_context& loop, Fil
     engine::apply(*profile, options->infill);
   }
   options->infill.max_hole_tokens = settings.max_tokens;
+  options->syntax = settings.syntax;
   auto server = Server::listen(loop, fills, std::move(*options), log);
   if (!server) return server.error();
   log("HTTP at " + (*server)->url());

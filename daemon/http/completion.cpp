@@ -82,7 +82,7 @@ bool is_single_line(const Completion& completion) {
                      [](const std::string& stop) { return stop == "\n" || stop == "\r\n"; });
 }
 
-std::string language_of(const Completion& completion) {
+std::string told_language(const Completion& completion) {
   for (const std::string_view name :
        {std::string_view(completion.language), language_comment(completion.prefix)}) {
     const auto* named = language_named(name);
@@ -91,6 +91,11 @@ std::string language_of(const Completion& completion) {
   if (const auto* file = language_of_file(completion.path, completion.prefix); file != nullptr) {
     return std::string(file->model_name);
   }
+  return "";
+}
+
+std::string language_of(const Completion& completion) {
+  if (std::string told = told_language(completion); !told.empty()) return told;
   std::map<std::string, int> votes;
   for (const ContextPiece& piece : completion.context) {
     const auto* language = language_of_file(piece.path, {});
@@ -115,6 +120,8 @@ FillOrder order_of(const Completion& completion, const Options& options, std::st
   order.language = language_of(completion);
   order.context = completion.context;
   order.options = options.infill;
+  // By the grammar of another language good fills would be withheld.
+  order.syntax = options.syntax && !told_language(completion).empty();
   const std::int64_t most = options.infill.max_hole_tokens;
   order.options.max_hole_tokens = static_cast<int>(
       completion.max_tokens < 0 ? most : std::clamp<std::int64_t>(completion.max_tokens, 1, most));

@@ -48,8 +48,11 @@ ShapedText shape(const Completion& completion, std::string_view fill);
 // is a stop word. Its fill must not have a line end.
 bool is_single_line(const Completion& completion);
 
-// The language of the hole's file: as the client calls it, by the file's path or its first line,
-// or else what most pieces of context are written in. Empty when nothing tells.
+// The language of the hole's file: as the client calls it, by the file's path or its first line.
+// Empty when nothing tells.
+std::string told_language(const Completion& completion);
+
+// That, or else what most pieces of context are written in.
 std::string language_of(const Completion& completion);
 
 // The order for the engine: one hole, of a length that the engine finds, up to max_tokens.

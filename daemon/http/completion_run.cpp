@@ -30,6 +30,7 @@ class CompletionRun : public std::enable_shared_from_this<CompletionRun> {
     FillOrder order = order_of(completion_, context_->options, std::move(document));
     most_tokens_ = order.options.max_hole_tokens;
     reads_steps_ = can_read_steps(order);
+    is_checked_ = checking_grammar(order) != nullptr;
     FillService::OnStep on_step;
     if (reads_steps_) {
       on_step = [self = shared_from_this()](const FillStep& step) { self->on_step(step); };
@@ -72,7 +73,8 @@ class CompletionRun : public std::enable_shared_from_this<CompletionRun> {
       context_->fills.cancel(id_);
       return finish_early(std::move(shaped), tokens);
     }
-    if (completion_.stream) tell(growing_.advance(prefix));
+    // What is told cannot be taken back: a text that is still to be checked is told as a whole.
+    if (completion_.stream && !is_checked_) tell(growing_.advance(prefix));
   }
 
   bool is_late() const {
@@ -174,6 +176,7 @@ class CompletionRun : public std::enable_shared_from_this<CompletionRun> {
   FillId id_ = 0;
   int most_tokens_ = 0;
   bool reads_steps_ = false;
+  bool is_checked_ = false;
   bool answered_ = false;  // or nobody waits for it any more
   bool streaming_ = false;
   int steps_ = 0;

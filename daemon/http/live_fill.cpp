@@ -169,6 +169,7 @@ Result<FillOrder> parse_live_fill(const json& body, const Options& options, std:
   order.priority = Priority::Requested;
   order.text = fields.required_text("text");
   order.options = options.infill;
+  order.syntax = fields.flag("syntax", options.syntax);
   read_options(fields, options, order.options);
   const std::string path = fields.text("path");
   const std::string language = fields.text("language");
@@ -234,11 +235,15 @@ std::string live_step(const FillStep& step) {
 std::string live_done(const FillOrder& order, const FillAnswer& answer) {
   const engine::InfillResult& result = answer.alternatives.front();
   Json holes = Json::array();
-  for (const engine::HoleFill& fill : result.fills) {
+  for (std::size_t i = 0; i < result.fills.size(); ++i) {
+    const engine::HoleFill& fill = result.fills[i];
+    const HoleSyntax syntax = answer.syntax_of(0, i);
     holes.push_back({{"text", fill.text},
                      {"tokens", fill.canvas_tokens},
                      {"masks_left", fill.masks_left},
-                     {"probability", rounded(fill.mean_probability)}});
+                     {"probability", rounded(fill.mean_probability)},
+                     {"syntax", name_of(syntax.state)},
+                     {"reason", syntax.reason}});
   }
   Json commits = Json::array();
   for (const engine::ReportedCommit& commit : result.commits) {

@@ -44,6 +44,7 @@ struct Options {
   // Where a request says nothing. Lengths are found by the engine, up to what a request allows.
   engine::InfillOptions infill = probing();
   int max_hole_tokens = 256;  // whatever a request asks for
+  bool syntax = true;         // FillOrder::syntax, where the language is told
 };
 
 // "HOST:PORT", "[ADDRESS]:PORT" or "PORT" (then on 127.0.0.1) into host and port. InvalidInput for

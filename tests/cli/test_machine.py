@@ -91,6 +91,17 @@ class Bench(LacunaTest):
         text = self.run_ok("bench", *options).stdout.decode()
         self.assertRegex(text, r"(?m)^full pass, 16 tokens +[\d.]+ +[\d.]+ +[\d.]+ GFLOP/s$")
 
+    def test_daemon_is_measured_through_editors(self):
+        report = json.loads(self.run_ok("bench", "daemon", "--runs", 1, "--json").stdout)
+        names = [sample["name"] for sample in report["times"]]
+        self.assertEqual(len(names), 6)
+        self.assertIn("didChange, 10,000 lines", names)
+        for sample in report["times"]:
+            self.assertGreater(sample["samples"], 0)
+            self.assertLessEqual(0, sample["median_ms"])
+            self.assertLessEqual(sample["median_ms"], sample["p99_ms"])
+        self.assertEqual([rate["editors"] for rate in report["suggestions_per_second"]], [1, 8])
+
     def test_decode_compares_each_way_with_the_first(self):
         tasks = [
             {"task_id": f"T/{i}", "prompt": "def double(x):\n", "suffix": "",

@@ -75,6 +75,31 @@ class EngineServiceTest : public testing::Test {
   std::vector<FillId> order_of_ends_;
 };
 
+TEST_F(EngineServiceTest, AFillThatRunsOutOfMemoryFailsAlone) {
+  const FillId hungry = submit(order("out_of_memory"));
+  const FillId modest = submit(order("fill=works", "other"));
+  ASSERT_TRUE(run_until_ended(modest));
+  EXPECT_EQ(text_of(hungry), "error: there is not enough memory for this fill");
+  EXPECT_EQ(code_of(hungry), ErrorCode::Unavailable);
+  EXPECT_EQ(text_of(modest), "works");
+}
+
+TEST_F(EngineServiceTest, AtACursorTheGrammarSaysWhetherSeveralLinesBelong) {
+  FillOrder wanted = order("fill=a");
+  wanted.at_cursor = true;
+  wanted.language = "python";
+  wanted.text += "def f():\n    \n";
+  wanted.holes[0].begin = wanted.holes[0].end = wanted.text.size() - 1;
+  const FillId body = submit(wanted);
+  ASSERT_TRUE(run_until_ended(body));
+  EXPECT_TRUE(ends_.at(body)->several_lines);
+  EXPECT_EQ(ends_.at(body)->place, "an empty body");
+  wanted.language = "";
+  const FillId unknown = submit(wanted);
+  ASSERT_TRUE(run_until_ended(unknown));
+  EXPECT_FALSE(ends_.at(unknown)->several_lines);
+}
+
 TEST_F(EngineServiceTest, TheFirstOrderLoadsTheModel) {
   std::vector<ModelPhase> phases;
   service_->listen([&] { phases.push_back(service_->state().phase); });

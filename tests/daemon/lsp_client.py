@@ -46,9 +46,11 @@ class Client:
         self.errors = []
         self.last_id = 0
         self.answers = {}
+        self.readers = [threading.Thread(target=self._read_errors, daemon=True)]
         if read:
-            threading.Thread(target=self._read, daemon=True).start()
-        threading.Thread(target=self._read_errors, daemon=True).start()
+            self.readers.append(threading.Thread(target=self._read, daemon=True))
+        for reader in self.readers:
+            reader.start()
 
     def _read(self):
         frames = Frames()
@@ -130,11 +132,19 @@ class Client:
         return self.process.wait(timeout=DEADLINE)
 
     def close(self):
-        for stream in (self.process.stdin, self.process.stdout, self.process.stderr):
-            try:
-                stream.close()
-            except OSError:
-                pass
+        self._close(self.process.stdin)
         if self.process.poll() is None:
             self.process.kill()
         self.process.wait()
+        # A thread that still reads could read from whoever gets the number of a closed descriptor.
+        for reader in self.readers:
+            reader.join(DEADLINE)
+        self._close(self.process.stdout)
+        self._close(self.process.stderr)
+
+    @staticmethod
+    def _close(stream):
+        try:
+            stream.close()
+        except OSError:
+            pass

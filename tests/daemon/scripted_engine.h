@@ -5,10 +5,14 @@
 //   steps=N          steps before the fill is done (default 1), between which it can be cancelled
 //   until_stopped    never done: only a stop ends it
 //   confidence=X     mean probability (default 0.9)
+//   withhold=N|N     holes for which nothing was found that parses; others parse
+//   out_of_memory    as if none was left in the middle of the fill
 //   fail=TEXT        fails with this message, \_ for blanks
 #pragma once
 
+#include <algorithm>
 #include <atomic>
+#include <new>
 #include <sstream>
 #include <string>
 #include <thread>
@@ -23,7 +27,9 @@ struct FillScript {
   std::vector<std::string> alternatives;
   int steps = 1;
   bool until_stopped = false;
+  bool out_of_memory = false;
   float confidence = 0.9F;
+  std::vector<std::string> withheld;  // indices of holes
   std::string failure;
 };
 
@@ -60,7 +66,9 @@ inline FillScript script_of(const std::string& text) {
     if (key == "alt") script.alternatives = split_texts(value);
     if (key == "steps") script.steps = std::stoi(value);
     if (key == "until_stopped") script.until_stopped = true;
+    if (key == "out_of_memory") script.out_of_memory = true;
     if (key == "confidence") script.confidence = std::stof(value);
+    if (key == "withhold") script.withheld = split_texts(value);
     if (key == "fail") script.failure = unescaped(value);
   }
   return script;
@@ -94,6 +102,7 @@ class ScriptedEngine : public FillEngine {
       if (step < script.steps) on_step(state_at(order, script, step));
       if (script.until_stopped) std::this_thread::yield();
     }
+    if (script.out_of_memory) throw std::bad_alloc();
     if (!script.failure.empty()) return fail(ErrorCode::Unavailable, script.failure);
     FillAnswer answer;
     answer.model = "scripted";
@@ -103,6 +112,7 @@ class ScriptedEngine : public FillEngine {
       if (static_cast<int>(answer.alternatives.size()) >= order.alternatives) break;
       answer.alternatives.push_back(result_with(order, script, text));
     }
+    if (!script.withheld.empty()) withhold(order, script, answer);
     return answer;
   }
 
@@ -127,6 +137,21 @@ class ScriptedEngine : public FillEngine {
     state.masks_total = static_cast<int>(order.holes.size());
     state.masks_left = last ? 0 : state.masks_total;
     return state;
+  }
+
+  // As checked_infill() does: a withheld hole has its own text.
+  static void withhold(const FillOrder& order, const FillScript& script, FillAnswer& answer) {
+    answer.syntax.resize(1);
+    for (std::size_t i = 0; i < order.holes.size(); ++i) {
+      HoleSyntax& syntax = answer.syntax[0].emplace_back();
+      syntax.state = SyntaxState::Parses;
+      const auto& names = script.withheld;
+      if (std::find(names.begin(), names.end(), std::to_string(i)) == names.end()) continue;
+      syntax.state = SyntaxState::Withheld;
+      syntax.reason = "unexpected `)`";
+      const engine::Hole& hole = order.holes[i];
+      answer.alternatives[0].fills[i].text = order.text.substr(hole.begin, hole.end - hole.begin);
+    }
   }
 
   static engine::InfillResult result_with(const FillOrder& order, const FillScript& script,

@@ -2,6 +2,7 @@
 // processes that must not depend on a model.
 //   scripted_lacuna lsp [--no-daemon] --socket PATH
 //   scripted_lacuna serve --socket PATH
+// $SCRIPTED_MINUTE is how many seconds a minute of the settings has, $SCRIPTED_VERSION what it says it is.
 #include <csignal>
 #include <cstdio>
 #include <cstdlib>
@@ -32,10 +33,16 @@ int report(const Error& error) {
   return 1;
 }
 
+std::string variable_or(const char* name, const char* otherwise) {
+  const char* value = variable(name);
+  return value == nullptr ? otherwise : value;
+}
+
 ServerOptions options() {
   ServerOptions options;
   options.settings = load_settings(variable);
-  options.version = "test";
+  options.version = variable_or("SCRIPTED_VERSION", "test");
+  options.minute_seconds = std::stod(variable_or("SCRIPTED_MINUTE", "60"));
   options.engine = std::make_unique<ScriptedEngine>();
   options.log = log;
   return options;
@@ -63,7 +70,7 @@ int main(int argc, char** argv) {
            [&] {
              return connect_or_start(socket, {self, "serve", "--socket", socket}, socket + ".log");
            },
-       .version = "test",
+       .version = variable_or("SCRIPTED_VERSION", "test"),
        .log = [](const std::string& line) { log(LogLevel::Info, line); }});
   return code ? *code : report(code.error());
 }

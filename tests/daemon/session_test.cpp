@@ -478,6 +478,73 @@ TEST_F(SessionTest, ClientsThatCannotResolveGetACommandThatAppliesAVersionedEdit
   EXPECT_EQ(sent("$/progress").back()["value"]["kind"], "end");
 }
 
+// Of the holes of an answer those that no fill was found for.
+FillAnswer withholding(FillAnswer answer, const std::vector<bool>& withheld) {
+  answer.syntax.resize(1);
+  for (const bool is_withheld : withheld) {
+    HoleSyntax syntax;
+    syntax.state = is_withheld ? SyntaxState::Withheld : SyntaxState::Parses;
+    if (is_withheld) syntax.reason = "missing `)`";
+    answer.syntax[0].push_back(syntax);
+  }
+  return answer;
+}
+
+TEST_F(SessionTest, OfSeveralHolesThoseAreAppliedThatParse) {
+  initialize({{"capabilities", {{"workspace", {{"applyEdit", true}}}}}});
+  open(kUri, "a = \u27E6?\u27E7\nb = \u27E6?\u27E7\n");
+  const int id = request("workspace/executeCommand",
+                         {{"command", "lacuna.fillHoles"}, {"arguments", {{{"uri", kUri}}}}});
+  finish(withholding(answer_of({"1", "("}), {false, true}));
+  const auto asked = std::find_if(sent_.begin(), sent_.end(), [](const Json& message) {
+    return message.value("method", "") == "workspace/applyEdit";
+  });
+  ASSERT_NE(asked, sent_.end());
+  const Json edits = (*asked)["params"]["edit"]["changes"][kUri];
+  ASSERT_EQ(edits.size(), 1U);
+  EXPECT_EQ(edits[0]["newText"], "1");
+  const Json ask_id = (*asked)["id"];
+  session_->receive(lsp::response(ask_id, {{"applied", true}}));
+  EXPECT_EQ(result(id)["reason"],
+            "1 of 2 holes were left as they were: no fill was found that parses: missing `)`");
+}
+
+TEST_F(SessionTest, ACommandThatWouldFillNothingSaysWhy) {
+  initialize({{"capabilities", {{"workspace", {{"applyEdit", true}}}}}});
+  open(kUri, "a = \u27E6?\u27E7\n");
+  const int id = request("workspace/executeCommand",
+                         {{"command", "lacuna.fillHoles"}, {"arguments", {{{"uri", kUri}}}}});
+  finish(withholding(answer_of({"("}), {true}));
+  EXPECT_EQ(error(id), -32803);
+  EXPECT_EQ(answer(id)["error"]["message"],
+            "the hole was left as it was: no fill was found that parses: missing `)`");
+  EXPECT_TRUE(sent("workspace/applyEdit").empty());
+  EXPECT_EQ(outcome(), answer(id)["error"]["message"]);
+}
+
+TEST_F(SessionTest, AHoleThatTheModelDidNotFinishIsWithheldAlone) {
+  initialize();
+  open(kUri, "a = \u27E6?\u27E7\nb = \u27E6?\u27E7\n");
+  const int id = request("lacuna/fill", {{"textDocument", {{"uri", kUri}}}});
+  FillAnswer filled = answer_of({"1", "half"});
+  filled.alternatives[0].fills[1].masks_left = 2;
+  finish(std::move(filled));
+  EXPECT_EQ(result(id)["holes"][0]["newText"], "1");
+  EXPECT_EQ(result(id)["holes"][1]["newText"], "\u27E6?\u27E7");
+  EXPECT_EQ(result(id)["holes"][1]["withheld"], true);
+  EXPECT_EQ(result(id)["edit"]["changes"][kUri].size(), 1U);
+}
+
+TEST_F(SessionTest, SyntaxIsCheckedUnlessItIsSwitchedOff) {
+  initialize();
+  open(kUri, "x = \n");
+  complete(kUri, 0, 4);
+  EXPECT_TRUE(fills_.history().back().syntax);
+  notify("workspace/didChangeConfiguration", {{"settings", {{"lacuna", {{"syntax", false}}}}}});
+  complete(kUri, 0, 4);
+  EXPECT_FALSE(fills_.history().back().syntax);
+}
+
 TEST_F(SessionTest, LoadingIsShownAsProgressToWhoWaits) {
   fills_.set_phase(ModelPhase::Unloaded);
   initialize({{"capabilities", {{"window", {{"workDoneProgress", true}}}}}});

@@ -71,6 +71,28 @@ TEST(SuggestionTest, NothingIsShownThatIsEmptyUnsureOrUnfinished) {
   EXPECT_NE(why_nothing("x = ^\n", "a", 0.9F, 2).find("did not finish"), std::string::npos);
 }
 
+std::string shown_lines(std::string_view marked, std::string fill) {
+  const Marked place(marked);
+  return suggestion_of(place.cursor(),
+                       {.text = std::move(fill),
+                        .canvas_tokens = 4,
+                        .masks_left = 0,
+                        .mean_probability = 0.9F},
+                       0.25, true)
+      .text;
+}
+
+TEST(SuggestionTest, WhereSeveralLinesBelongTheyAreShownToTheEndOfTheBlock) {
+  EXPECT_EQ(shown_lines("def f():\n    ^\n", "a = 1\n    return a\n\ndef g():"),
+            "a = 1\n    return a");
+  EXPECT_EQ(shown_lines("int f() {^}\n", "\n  return 1;\n}"), "\n  return 1;\n");
+}
+
+TEST(SuggestionTest, SeveralLinesDoNotEndWithTheLineThatFollows) {
+  EXPECT_EQ(shown_lines("if a:\n    ^\nprint(total)\n", "b = 1\n    c = 2\n    print(total)"),
+            "b = 1\n    c = 2");
+}
+
 // What the cache has at a place; "-" when it knows nothing.
 std::string found(const SuggestionCache& cache, std::string_view marked) {
   const Marked place(marked);

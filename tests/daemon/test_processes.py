@@ -162,6 +162,63 @@ class Processes(unittest.TestCase):
         os.kill(self.status(client)["processId"], signal.SIGKILL)
         self.assertIsNone(client.answer(waits)["result"])
 
+    def test_a_daemon_that_dies_again_and_again_is_given_up(self):
+        client = self.shim()
+        kills = 0
+        while client.process.poll() is None:
+            pid = self.daemon_pid()
+            if pid is None:
+                time.sleep(0.01)
+                continue
+            # Heard of by the shim: a daemon that never said a word is not counted as a death.
+            try:
+                self.status(client)
+                os.kill(pid, signal.SIGKILL)
+                kills += 1
+            except (EOFError, BrokenPipeError, ProcessLookupError):
+                pass
+            wait_until(lambda: client.process.poll() is not None or self.daemon_pid() != pid)
+        self.assertEqual(client.wait(), 1)
+        self.assertEqual(kills, 6)
+        wait_until(lambda: "again and again" in "".join(client.errors))
+
+    def test_a_daemon_without_sessions_ends_after_its_idle_time(self):
+        self.env.update(SCRIPTED_MINUTE="0.5", LACUNA_IDLE_EXIT_MINUTES="1")
+        client = self.shim()
+        first = self.status(client)["processId"]
+        self.check_works(client)
+        wait_until(lambda: self.status(client)["idleSeconds"] > 1)  # twice the idle time
+        self.assertEqual(self.status(client)["processId"], first)
+        client.notify("exit")
+        client.wait()
+        wait_until(lambda: not self.socket.exists())
+        later = self.shim()
+        self.assertNotEqual(self.status(later)["processId"], first)
+        self.check_works(later)
+
+    def test_an_idle_model_is_unloaded_and_the_next_request_is_served(self):
+        self.env.update(SCRIPTED_MINUTE="0.2", LACUNA_IDLE_UNLOAD_MINUTES="1")
+        client = self.shim()
+        self.check_works(client)
+        wait_until(lambda: self.status(client)["model"]["phase"] == "unloaded")
+        self.check_works(client, "# script: fill=works\ny = \n")
+        counters = self.status(client)["counters"]
+        self.assertEqual(counters["failed"], 0)
+        self.assertGreaterEqual(counters["loads"], 2)
+        self.assertGreaterEqual(counters["unloads"], 1)
+
+    def test_a_daemon_of_another_version_serves_and_the_editor_is_told(self):
+        self.env["SCRIPTED_VERSION"] = "old"
+        old = self.shim()
+        self.env["SCRIPTED_VERSION"] = "new"
+        new = self.shim()
+        self.check_works(new)
+        self.assertEqual(self.status(new)["version"], "old")
+        told = [m["params"] for m in new.received if m.get("method") == "window/logMessage"]
+        self.assertEqual([message["type"] for message in told], [2])
+        self.assertIn("the daemon is version old, this is new", told[0]["message"])
+        self.assertFalse([m for m in old.received if m.get("method") == "window/logMessage"])
+
     def test_a_daemon_that_is_asked_to_end_takes_its_socket_along(self):
         self.shim().close()
         os.kill(self.daemon_pid(), signal.SIGTERM)
