@@ -10,7 +10,8 @@ local has_0_11 = vim.fn.has('nvim-0.11') == 1
 local max_restarts, restart_window = 4, 180
 
 local restarts = {} ---@type number[] times in seconds
-local stopping = {} ---@type table<integer, boolean> clients that we asked to end
+-- Clients that we asked to end or that have ended: Neovim lists them for a while longer.
+local gone = {} ---@type table<integer, boolean>
 
 --- Whether this buffer is to have suggestions, and if not, why.
 ---@param bufnr integer
@@ -57,7 +58,7 @@ end
 ---@return vim.lsp.Client?
 function M.get(bufnr)
   for _, client in ipairs(vim.lsp.get_clients({ bufnr = bufnr, name = 'lacuna' })) do
-    if not stopping[client.id] then
+    if not gone[client.id] then
       return client
     end
   end
@@ -156,9 +157,9 @@ local function on_attach(client, bufnr)
 end
 
 local function on_exit(code, signal, id)
+  local asked = gone[id]
+  gone[id] = true
   vim.schedule(function()
-    local asked = stopping[id]
-    stopping[id] = nil
     state.status = nil
     for _, bufnr in ipairs(vim.api.nvim_list_bufs()) do
       if not M.get(bufnr) then
@@ -195,7 +196,7 @@ function M.server_config()
       end
     end,
     reuse_client = function(client, other)
-      return client.name == other.name and not stopping[client.id]
+      return client.name == other.name and not gone[client.id]
     end,
     init_options = next(settings) and settings or vim.empty_dict(),
     settings = { lacuna = next(settings) and settings or vim.empty_dict() },
@@ -245,7 +246,7 @@ function M.attach(bufnr)
 end
 
 local function stop(client)
-  stopping[client.id] = true
+  gone[client.id] = true
   if has_0_11 then
     client:stop()
   else
