@@ -147,9 +147,27 @@ local function forget(bufnr)
   require('lacuna.builtin').detach(bufnr)
   require('lacuna.fill').reset(bufnr)
   require('lacuna.keys').unmap(bufnr)
+  state.left_out[bufnr] = nil
+end
+
+--- Asks the server whether it suggests anything in a buffer; what it says is in the status line.
+---@param bufnr integer
+function M.ask_document(bufnr)
+  local client = M.get(bufnr)
+  if not client then
+    return
+  end
+  M.request(client, 'lacuna/status', { textDocument = M.document(bufnr) }, function(err, result)
+    local document = not err and result and result.document
+    if document then
+      state.left_out[bufnr] = not document.active and (document.reason or 'no reason given') or nil
+      vim.cmd.redrawstatus()
+    end
+  end, bufnr)
 end
 
 local function on_attach(client, bufnr)
+  M.ask_document(bufnr)
   if config.current.inline ~= 'off' then
     drawer().attach(client, bufnr)
     require('lacuna.keys').map(bufnr)
@@ -275,6 +293,24 @@ function M.refresh()
   if client and next(client.attached_buffers) == nil then
     stop(client)
   end
+end
+
+--- Ends the daemon, and with it our server. Off until it is switched on again.
+function M.shutdown()
+  state.enabled = false
+  local client = M.get()
+  if not client then
+    state.tell('the server is not running')
+    return
+  end
+  for bufnr in pairs(client.attached_buffers) do
+    forget(bufnr)
+  end
+  gone[client.id] = true
+  -- All at once: a server that still has its editor when the daemon ends starts another daemon.
+  M.execute(client, 'lacuna.shutdownDaemon', {})
+  M.request(client, 'shutdown', nil, function() end)
+  M.notify(client, 'exit')
 end
 
 function M.restart()
