@@ -14,7 +14,8 @@ else
   echo "skipped: luacheck is not installed (Debian's lua-check)"
 fi
 
-export LACUNA_PROGRAM=${LACUNA_PROGRAM:-$PWD/build/cpu-release/lacuna}
+LACUNA_PROGRAM=$(realpath -m "${LACUNA_PROGRAM:-build/cpu-release/lacuna}")
+export LACUNA_PROGRAM
 if [ ! -x "$LACUNA_PROGRAM" ]; then
   echo "skipped: the plugins with the real server: there is no $LACUNA_PROGRAM"
   unset LACUNA_PROGRAM
@@ -62,5 +63,8 @@ if [ "${1:-}" = --slow ]; then
   else
     npm run --silent package >/dev/null
     npm run --silent e2e -- "$editors/vscode"
+    if [ -n "${LACUNA_PROGRAM:-}" ]; then
+      npm run --silent e2e:daemon -- "$editors/vscode" "$LACUNA_PROGRAM"
+    fi
   fi
 fi
