@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # Draws the pictures of docs/neovim.md: a real Neovim in a terminal, the real server, the model that ships with Lacuna.
-#   scripts/draw_neovim.sh LACUNA NVIM FOLDER     writes FOLDER/neovim-suggestion.svg and FOLDER/neovim-fill.svg
+#   scripts/draw_neovim.sh LACUNA NVIM docs/images     writes neovim-suggestion.svg and neovim-fill.svg
+# NVIM is Neovim 0.10 or later (scripts/get_neovim.sh). Needs tmux.
 set -euo pipefail
 lacuna=$(realpath "$1")
 nvim=$(realpath "$2")
@@ -16,10 +17,22 @@ vim.o.termguicolors, vim.o.ruler, vim.o.shortmess, vim.g.loaded_python3_provider
 vim.o.statusline = ' %f %=%{v:lua.require("lacuna").status()} '
 require('lacuna').setup({
   cmd = { '$lacuna', 'lsp', '--socket', '$work/daemon.sock' },
-  settings = { inlineCompletion = { minConfidence = 0 } },
+  settings = { profile = 'quality', inlineCompletion = { minConfidence = 0 } },
 })
+vim.cmd.highlight('Normal guibg=NONE')
+-- The first step of a fill and one in the middle stand still until they are drawn.
+local pictures = { function() return true end, function(step) return step.masks_left <= 4 end }
 vim.api.nvim_create_autocmd('User', { pattern = 'Lacuna*', callback = function(event)
-  vim.fn.writefile({ event.match }, '$work/events', 'a')
+  local name = event.match
+  if name == 'LacunaFillStep' and pictures[1] and pictures[1](event.data) then
+    table.remove(pictures, 1)
+    name = 'Picture' .. #pictures
+    vim.cmd.redraw()
+  end
+  vim.fn.writefile({ name }, '$work/events', 'a')
+  while vim.startswith(name, 'Picture') and not vim.uv.fs_stat('$work/' .. name) do
+    vim.uv.sleep(50)
+  end
 end })
 LUA
 
@@ -44,20 +57,37 @@ wait_event() {
 printf 'def add(first, second):\n    return first + second\n\ndef sub(first, second):\n' >"$work/sample.py"
 start "$work/sample.py"
 sleep 2
-keys 'Go' '    return '
+keys 'Go' 'return '
 wait_event LacunaSuggestionShown
 sleep 0.5
 screen | "$root/scripts/draw_terminal.py" "$out/neovim-suggestion.svg" --columns 76
 tmux -S "$work/tmux" kill-server
 
-printf 'def add(first, second):\n    return ⟦?⟧\n\ndef sub(first, second):\n    return ⟦?⟧\n' >"$work/sample.py"
+cat >"$work/sample.py" <<'PYTHON'
+class Stack:
+    def __init__(self):
+        self.items = []
+
+    def push(self, item):
+        self.items.append(⟦?1⟧)
+
+    def size(self):
+        return len(⟦?3⟧)
+
+    def is_empty(self):
+        return len(⟦?3⟧) == 0
+PYTHON
 start "$work/sample.py"
 sleep 2
 keys ':Lacuna fill' Enter
 {
-  wait_event LacunaFillStep
-  screen
-  printf '\f'
+  for picture in Picture1 Picture0; do
+    wait_event "$picture"
+    sleep 0.5
+    screen
+    printf '\f'
+    touch "$work/$picture"
+  done
   wait_event LacunaFillReady
   sleep 0.3
   screen

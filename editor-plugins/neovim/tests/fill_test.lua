@@ -29,7 +29,7 @@ local two_holes = [[
       for index, hole in ipairs(holes) do
         hole.newText, hole.confidence = 'fill' .. index .. '\nmore', 0.9
       end
-      reply({ version = version or params.textDocument.version, holes = holes, model = 'scripted', steps = 2,
+      reply({ version = version or params.textDocument.version, holes = holes, problem = '', model = 'scripted', steps = 2,
         forwardPasses = 2, seconds = { queued = 0, load = 0, denoise = 0.1 } })
     end
   end
@@ -71,7 +71,7 @@ function tests.every_step_is_drawn_in_the_holes()
   child:lua('vim.cmd("Lacuna fill")')
   child:wait_screen('a = ??a░b')
   child:wait_screen('b = ??a░b')
-  equal(child:lines(), text)
+  child:expect_lines(text)
   local groups = child:lua([[local found = {}
     local space = vim.api.nvim_get_namespaces()['lacuna.fill']
     for _, mark in ipairs(vim.api.nvim_buf_get_extmarks(0, space, 0, -1, { details = true })) do
@@ -79,60 +79,57 @@ function tests.every_step_is_drawn_in_the_holes()
     end
     return found]])
   equal(vim.list_slice(groups, 1, 3), { 'LacunaSure', 'LacunaMask', 'LacunaUnsure' })
-  equal(child:lua('return require("lacuna").status()'), 'lacuna filling')
+  child:expect('require("lacuna").status()', 'lacuna filling')
   child:stop()
 end
 
 function tests.the_fill_is_shown_and_nothing_is_written_before_it_is_accepted()
   local child = filled()
-  equal(child:screen(), { 'a = ??fill1', 'more', 'é😀 middle', 'b = ??fill2', 'more', 'end' })
-  equal(child:lines(), text)
-  equal(child:lua('return require("lacuna").status()'), 'lacuna 2 holes')
+  child:expect_screen({ 'a = ??fill1', 'more', 'é😀 middle', 'b = ??fill2', 'more', 'end' })
+  child:expect_lines(text)
+  equal(child:lua('return _G.told'), {})
+  child:expect('require("lacuna").status()', 'lacuna 2 holes')
   child:stop()
 end
 
 function tests.one_hole_is_accepted_and_one_rejected()
   local child = filled()
   child:type('gg]l')
-  equal(child:lua('return vim.api.nvim_win_get_cursor(0)'), { 1, 4 })
+  child:expect('vim.api.nvim_win_get_cursor(0)', { 1, 4 })
   child:type(']lga')
-  equal(child:lines(), { 'a = ??', 'é😀 middle', 'b = fill2', 'more', 'end' })
+  child:expect_lines({ 'a = ??', 'é😀 middle', 'b = fill2', 'more', 'end' })
   child:type('gs')
-  equal(child:lines(), { 'a = ??', 'é😀 middle', 'b = fill2', 'more', 'end' })
-  equal(child:event('LacunaFillDone'), true)
-  equal(child:screen(), child:lines())
-  equal(child:lua([[return vim.fn.maparg('ga', 'n')]]), '')
+  child:expect_lines({ 'a = ??', 'é😀 middle', 'b = fill2', 'more', 'end' })
+  child:wait_event('LacunaFillDone')
+  child:expect_screen(child:lines())
+  child:expect([[vim.fn.maparg('ga', 'n')]], '')
   child:stop()
 end
 
 function tests.all_holes_are_one_undo_step()
   local child = filled()
   child:type('gA')
-  equal(child:lines(), { 'a = fill1', 'more', 'é😀 middle', 'b = fill2', 'more', 'end' })
+  child:expect_lines({ 'a = fill1', 'more', 'é😀 middle', 'b = fill2', 'more', 'end' })
   child:type('u')
-  equal(child:lines(), text)
+  child:expect_lines(text)
   child:stop()
 end
 
 function tests.jumping_goes_round_both_ways()
   local child = filled()
   child:type('G]l')
-  equal(child:lua('return vim.api.nvim_win_get_cursor(0)'), { 1, 4 })
+  child:expect('vim.api.nvim_win_get_cursor(0)', { 1, 4 })
   child:type('[l')
-  equal(child:lua('return vim.api.nvim_win_get_cursor(0)'), { 3, 4 })
+  child:expect('vim.api.nvim_win_get_cursor(0)', { 3, 4 })
   child:stop()
 end
 
 function tests.jumping_without_a_preview_uses_the_marked_holes()
   local child = open()
   child:lua('vim.cmd("Lacuna next")')
-  helpers.wait_for(function()
-    return child:lua('return vim.api.nvim_win_get_cursor(0)[2]') == 4
-  end, 'the first hole')
+  child:expect('vim.api.nvim_win_get_cursor(0)', { 1, 4 })
   child:lua('vim.cmd("Lacuna next")')
-  helpers.wait_for(function()
-    return child:lua('return vim.api.nvim_win_get_cursor(0)[1]') == 3
-  end, 'the second hole')
+  child:expect('vim.api.nvim_win_get_cursor(0)', { 3, 0 })
   child:stop()
 end
 
@@ -143,17 +140,17 @@ function tests.an_edit_meanwhile_stops_the_fill_and_is_not_overwritten()
   child:type('Goedit<Esc>')
   child:wait_message('$/cancelRequest')
   equal(child:lines()[5], 'edit')
-  equal(child:screen(), child:lines())
-  equal(#child:lua('return _G.told'), 1)
+  child:expect_screen(child:lines())
+  child:expect('#_G.told', 1)
   child:stop()
 end
 
 function tests.an_edit_after_the_fill_drops_the_preview()
   local child = filled()
   child:type('Goedit<Esc>')
-  equal(child:screen(), child:lines())
+  child:expect_screen(child:lines())
   child:lua('vim.cmd("Lacuna accept!")')
-  equal(child:lines(), { 'a = ??', 'é😀 middle', 'b = ??', 'end', 'edit' })
+  child:expect_lines({ 'a = ??', 'é😀 middle', 'b = ??', 'end', 'edit' })
   child:stop()
 end
 
@@ -162,11 +159,9 @@ function tests.an_answer_for_another_version_is_refused()
   child:lua('vim.cmd("Lacuna fill")')
   child:wait_event('LacunaFillStep')
   go(child, { version = 77 })
-  helpers.wait_for(function()
-    return #child:lua('return _G.told') == 1
-  end, 'a word')
+  child:expect('#_G.told', 1)
   child:lua('vim.cmd("Lacuna accept!")')
-  equal(child:lines(), text)
+  child:expect_lines(text)
   child:stop()
 end
 
@@ -177,7 +172,7 @@ function tests.cancelling_tells_the_server_and_clears()
   child:wait_event('LacunaFillStep')
   child:lua('vim.cmd("Lacuna cancel")')
   equal(child:wait_message('$/cancelRequest').params.id, request.id)
-  equal(child:screen(), text)
+  child:expect_screen(text)
   child:stop()
 end
 
@@ -188,9 +183,7 @@ function tests.a_refusal_of_the_server_is_one_line()
     end]],
   })
   child:lua('vim.cmd("Lacuna fill")')
-  helpers.wait_for(function()
-    return vim.deep_equal(child:lua('return _G.told'), { 'lacuna: there is no model' })
-  end, 'the line')
+  child:expect('_G.told', { 'lacuna: there is no model' })
   child:stop()
 end
 
@@ -231,13 +224,13 @@ function tests.a_rewrite_is_shown_as_a_diff_and_can_be_rejected()
   local child = helpers.attached({ script = rewrite, lines = { 'def f():', '    return 1' }, columns = 80 })
   child:lua('vim.cmd("Lacuna rewrite")')
   child:wait_event('LacunaFillReady')
-  equal(child:lua('return #vim.api.nvim_list_wins()'), 2)
-  equal(child:lua('return vim.wo.diff'), true)
-  equal(child:lua([[return vim.api.nvim_buf_get_lines(vim.fn.winbufnr(2), 0, -1, false)]]), { 'def f():', '    return 2' })
+  child:expect('#vim.api.nvim_list_wins()', 2)
+  child:expect('vim.wo.diff', true)
+  child:expect([[vim.api.nvim_buf_get_lines(vim.fn.winbufnr(2), 0, -1, false)]], { 'def f():', '    return 2' })
   child:type('gS')
-  equal(child:lines(), { 'def f():', '    return 1' })
-  equal(child:lua('return #vim.api.nvim_list_wins()'), 1)
-  equal(child:lua('return vim.wo.diff'), false)
+  child:expect_lines({ 'def f():', '    return 1' })
+  child:expect('#vim.api.nvim_list_wins()', 1)
+  child:expect('vim.wo.diff', false)
   child:stop()
 end
 
@@ -249,7 +242,7 @@ function tests.what_a_fill_breaks_is_told()
   })
   child:lua('vim.cmd("Lacuna rewrite")')
   child:wait_event('LacunaFillReady')
-  equal(child:lua('return _G.told'), { 'lacuna: line 2 does not parse' })
+  child:expect('_G.told', { 'lacuna: line 2 does not parse' })
   child:stop()
 end
 
@@ -261,11 +254,11 @@ function tests.a_rewrite_is_accepted_as_one_undo_step()
   })
   child:lua('vim.cmd("Lacuna rewrite")')
   child:wait_event('LacunaFillReady')
-  equal(child:screen(), { 'def f():', '    return 1', 'def f():', '    return 2' })
+  child:expect_screen({ 'def f():', '    return 1', 'def f():', '    return 2' })
   child:type('ga')
-  equal(child:lines(), { 'def f():', '    return 2' })
+  child:expect_lines({ 'def f():', '    return 2' })
   child:type('u')
-  equal(child:lines(), { 'def f():', '    return 1' })
+  child:expect_lines({ 'def f():', '    return 1' })
   child:stop()
 end
 

@@ -4,8 +4,9 @@ local M = {}
 local here = vim.fn.fnamemodify(debug.getinfo(1, 'S').source:sub(2), ':p:h')
 local plugin = vim.fn.fnamemodify(here, ':h')
 
--- How long to wait for something that has to come. Nothing waits that long when tests pass.
-local patience = tonumber(os.getenv('LACUNA_TEST_PATIENCE_MS') or 20000)
+-- How long to wait for something that has to come. Nothing waits that long when tests pass; a machine that does
+-- ten other things needs seconds to start an editor.
+local patience = tonumber(os.getenv('LACUNA_TEST_PATIENCE_MS') or 60000)
 
 local Child = {}
 Child.__index = Child
@@ -26,6 +27,19 @@ end
 function M.equal(actual, expected, what)
   if not vim.deep_equal(actual, expected) then
     error(('%s\n  expected %s\n  got      %s'):format(what or 'differs', vim.inspect(expected), vim.inspect(actual)), 2)
+  end
+end
+
+--- Waits until `read` gives what is expected. What an editor and a server do takes a while, and how long is not ours
+--- to say: compare at once, with equal(), only what cannot change any more.
+function M.eventually(read, expected, what)
+  local actual
+  local came = vim.wait(patience, function()
+    actual = read()
+    return vim.deep_equal(actual, expected)
+  end, 10)
+  if not came then
+    M.equal(actual, expected, what)
   end
 end
 
@@ -65,6 +79,9 @@ function M.start(options)
         table.insert(_G.events, event.match) end })
       _G.told = {}
       vim.notify = function(message) table.insert(_G.told, message) end
+      _G.typed = 0
+      vim.keymap.set({ 'n', 'i', 'x', 's', 'o', 'c', 't' }, '<Plug>(lacuna-test-typed)',
+        '<Cmd>lua _G.typed = _G.typed + 1<CR>')
       vim.cmd('runtime plugin/lacuna.lua')]],
     plugin,
     options.columns or 50,
@@ -97,9 +114,19 @@ function Child:keys(keys)
   vim.rpcrequest(self.channel, 'nvim_input', keys)
 end
 
---- Keys, and then all that they caused in the editor.
+--- Keys, and then all that they caused in the editor. Neovim may answer a request between two keys
+--- of those that wait, so a mapping behind them says when they are done.
 function Child:type(keys)
-  self:lua('vim.api.nvim_feedkeys(vim.keycode((...)), "t", false)', keys)
+  local before = self:lua(
+    [[local typed = _G.typed
+      vim.api.nvim_feedkeys(vim.keycode((...)), 't', false)
+      vim.api.nvim_feedkeys(vim.keycode('<Plug>(lacuna-test-typed)'), 'm', false)
+      return typed]],
+    keys
+  )
+  M.wait_for(function()
+    return self:lua('return _G.typed') > before
+  end, 'the end of the keys ' .. keys)
   self:lua('vim.cmd.redraw()')
 end
 
@@ -114,6 +141,33 @@ function Child:lines()
   return self:lua('return vim.api.nvim_buf_get_lines(0, 0, -1, false)')
 end
 
+--- Waits until the buffer has these lines.
+function Child:expect_lines(lines)
+  M.eventually(function()
+    return self:lines()
+  end, lines, 'lines of the buffer')
+end
+
+--- Waits until an expression has this value in the editor.
+function Child:expect(expression, value, what)
+  M.eventually(function()
+    return self:lua('return ' .. expression)
+  end, value, what or expression)
+end
+
+--- Waits until all is done that the text and the cursor of now give rise to: a request that was put off is sent, and
+--- the server has read all that the editor has sent. After this, what did not happen does not happen any more.
+function Child:settle()
+  self:lua([[_G.settled = false
+    vim.defer_fn(function()
+      local client = vim.lsp.get_clients({ name = 'lacuna' })[1]
+      local function done() _G.settled = true end
+      if vim.fn.has('nvim-0.11') == 1 then client:request('lacuna/no-such-method', {}, done)
+      else client.request('lacuna/no-such-method', {}, done) end
+    end, require('lacuna.config').current.debounce_ms + 1)]])
+  self:expect('_G.settled', true)
+end
+
 --- What is on the screen, without blanks at the ends and without empty rows.
 function Child:screen()
   return self:lua([[vim.cmd.redraw()
@@ -125,6 +179,13 @@ function Child:screen()
       if text ~= '' and not text:match('^~') then table.insert(rows, text) end
     end
     return rows]])
+end
+
+--- Waits until the screen shows these rows and no others.
+function Child:expect_screen(rows)
+  M.eventually(function()
+    return self:screen()
+  end, rows, 'rows of the screen')
 end
 
 function Child:wait_screen(text)
@@ -143,10 +204,13 @@ function Child:wait_told(words)
   end, words)
 end
 
---- Messages that the server got, by method if one is given.
+--- Messages that the server got, by method if one is given. A line that has no end yet is still being written.
 function Child:messages(method)
   local found = {}
-  for _, line in ipairs(vim.fn.readfile(self.log)) do
+  local log = assert(io.open(self.log, 'rb'))
+  local text = log:read('*a')
+  log:close()
+  for line in text:gmatch('([^\n]*)\n') do
     local message = vim.json.decode(line)
     if not method or message.method == method then
       table.insert(found, message)
@@ -182,6 +246,12 @@ function Child:servers()
   return found
 end
 
+function Child:expect_servers(count)
+  M.eventually(function()
+    return #self:servers()
+  end, count, 'servers of this editor')
+end
+
 function M.command_line(pid)
   local handle = io.open(('/proc/%d/cmdline'):format(pid), 'rb')
   if not handle then
@@ -190,6 +260,11 @@ function M.command_line(pid)
   local line = handle:read('*a'):gsub('%z', ' ')
   handle:close()
   return line
+end
+
+--- Whether a process still does something. One that has ended but that nobody has asked about does not.
+function M.runs(pid)
+  return M.command_line(pid) ~= ''
 end
 
 --- Ids of processes, but this one, whose command line has these words.

@@ -21,11 +21,9 @@ function tests.the_status_line_says_what_goes_on()
         if vim.fn.has('nvim-0.11') == 1 then client:notify('lacuna/say', ...) else client.notify('lacuna/say', ...) end]],
       told
     )
-    helpers.wait_for(function()
-      return child:lua('return require("lacuna").status()') == shown
-    end, shown)
+    child:expect('require("lacuna").status()', shown)
   end
-  equal(child:lua('return require("lacuna").status()'), 'lacuna')
+  child:expect('require("lacuna").status()', 'lacuna')
   say({ busy = true, kind = 'Normal', message = 'loading', phase = 'loading', model = 'm' }, 'lacuna loading')
   say({ busy = false, kind = 'Normal', phase = 'ready', device = 'cpu', lastSeconds = 0.042 }, 'lacuna cpu 42 ms')
   say({ busy = true, kind = 'Normal', phase = 'ready', device = 'cpu' }, 'lacuna cpu …')
@@ -47,7 +45,7 @@ end
 function tests.status_without_a_server_says_why()
   local child = helpers.start({ setup = '{ enable = false }' })
   child:type(':Lacuna<CR>')
-  equal(child:lua('return _G.told'), { 'lacuna: switched off; :Lacuna enable switches it on' })
+  child:expect('_G.told', { 'lacuna: switched off; :Lacuna enable switches it on' })
   child:stop()
 end
 
@@ -92,9 +90,9 @@ end
 
 function tests.sub_commands_complete()
   local child = helpers.start({ setup = '{ enable = false }' })
-  equal(child:lua('return vim.fn.getcompletion("Lacuna re", "cmdline")'), { 'reject', 'restart', 'rewrite' })
-  equal(child:lua('return vim.fn.getcompletion("Lacuna disable ", "cmdline")'), { 'buffer' })
-  equal(child:lua('return vim.fn.getcompletion("Lacuna next ", "cmdline")'), {})
+  child:expect('vim.fn.getcompletion("Lacuna re", "cmdline")', { 'reject', 'restart', 'rewrite' })
+  child:expect('vim.fn.getcompletion("Lacuna disable ", "cmdline")', { 'buffer' })
+  child:expect('vim.fn.getcompletion("Lacuna next ", "cmdline")', {})
   child:lua('vim.cmd("Lacuna nonsense")')
   equal(child:lua('return _G.told[1]'):find('nonsense', 1, true) ~= nil, true)
   child:stop()

@@ -16,7 +16,7 @@ function tests.off_means_no_process_and_no_request()
   local child = helpers.start({ setup = '{ enable = false }' })
   child:type('ix = 1')
   expect_no_server(child)
-  equal(child:lua('return require("lacuna").status()'), 'lacuna off')
+  child:expect('require("lacuna").status()', 'lacuna off')
   child:stop()
 end
 
@@ -67,14 +67,15 @@ end
 
 function tests.disabling_ends_the_process_and_enabling_starts_it()
   local child = helpers.attached()
-  equal(#child:servers(), 1)
-  child:lua('vim.cmd("Lacuna disable")')
-  helpers.wait_for(function()
-    return #child:servers() == 0
-  end, 'the end of the server')
-  equal(child:messages()[#child:messages()].method, 'exit')
-  child:lua('vim.cmd("Lacuna toggle")')
-  child:wait_attached()
+  -- Often, because for a moment Neovim still lists a server that has ended.
+  for _ = 1, 5 do
+    equal(#child:servers(), 1)
+    child:lua('vim.cmd("Lacuna disable")')
+    child:expect_servers(0)
+    equal(child:messages()[#child:messages()].method, 'exit')
+    child:lua('vim.cmd("Lacuna toggle")')
+    child:wait_attached()
+  end
   child:stop()
 end
 
@@ -83,11 +84,11 @@ function tests.disabling_one_buffer_leaves_the_others()
   child:lua('vim.cmd.edit(vim.fn.tempname() .. ".lua")')
   child:wait_attached()
   child:lua('vim.cmd("Lacuna disable buffer")')
-  equal(child:lua('return #vim.lsp.get_clients({ bufnr = 0 })'), 0)
-  equal(child:lua('return vim.fn.maparg("<M-w>", "i")'), '')
-  equal(child:lua('return require("lacuna").status()'), 'lacuna off')
+  child:expect('#vim.lsp.get_clients({ bufnr = 0 })', 0)
+  child:expect('vim.fn.maparg("<M-w>", "i")', '')
+  child:expect('require("lacuna").status()', 'lacuna off')
   child:lua('vim.cmd.edit((...))', child.file)
-  equal(child:lua('return #vim.lsp.get_clients({ bufnr = 0 })'), 1)
+  child:expect('#vim.lsp.get_clients({ bufnr = 0 })', 1)
   child:stop()
 end
 
@@ -100,8 +101,8 @@ function tests.all_buffers_share_one_server()
     child:wait_attached()
   end
   equal(#child:servers(), 1)
-  local folders = child:messages('workspace/didChangeWorkspaceFolders')
-  equal(#folders, 3)
+  child:settle()
+  equal(#child:messages('workspace/didChangeWorkspaceFolders'), 3)
   child:stop()
 end
 
@@ -112,8 +113,8 @@ function tests.a_server_that_is_killed_comes_back_with_its_documents()
   vim.uv.kill(pid, 'sigkill')
   local opened = child:wait_message('textDocument/didOpen', 2)
   equal(opened.params.textDocument.text, 'more\ntext\n')
-  equal(#child:servers(), 1)
-  equal(child:servers()[1] ~= pid, true)
+  child:expect_servers(1)
+  equal(child:servers()[1] ~= pid, true, 'is another process')
   child:stop()
 end
 
@@ -124,7 +125,7 @@ function tests.a_server_that_always_ends_is_given_up_with_one_line()
       return line:find(':Lacuna restart', 1, true)
     end, child:lua('return _G.told')) == 1
   end, 'the line')
-  equal(child:lua('return require("lacuna").status()'), 'lacuna !')
+  child:expect('require("lacuna").status()', 'lacuna !')
   child:stop()
 end
 
@@ -133,7 +134,7 @@ function tests.a_server_does_not_outlive_its_editor()
   local pid = child:servers()[1]
   vim.uv.kill(child:lua('return vim.fn.getpid()'), 'sigkill')
   helpers.wait_for(function()
-    return vim.uv.kill(pid, 0) ~= 0
+    return not helpers.runs(pid)
   end, 'the end of the server')
   child:stop()
 end
@@ -194,7 +195,7 @@ function tests.vim_g_lacuna_is_enough_to_start()
   local child = helpers.start({ setup = '{ enable = false }' })
   child:lua([[vim.g.loaded_lacuna, vim.g.lacuna = nil, { enable = false, debounce_ms = 7 }
     vim.cmd('runtime plugin/lacuna.lua')]])
-  equal(child:lua('return require("lacuna.config").current.debounce_ms'), 7)
+  child:expect('require("lacuna.config").current.debounce_ms', 7)
   child:stop()
 end
 

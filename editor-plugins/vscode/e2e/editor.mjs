@@ -33,7 +33,7 @@ export async function until(condition, what) {
 }
 
 export class Editor {
-  /** @param {{vscode: string, vsix: string, command: string[], files: Record<string, string>, settings?: object}} options */
+  /** @param {{vscode: string, vsix: string, command: string[], files: Record<string, string>, settings?: object, environment?: object}} options */
   static async open(options) {
     const editor = new Editor();
     try {
@@ -45,7 +45,7 @@ export class Editor {
     return editor;
   }
 
-  async start({ vscode, vsix, command, files, settings = {} }) {
+  async start({ vscode, vsix, command, files, settings = {}, environment = {} }) {
     const editor = this;
     editor.folder = mkdtempSync(join(tmpdir(), 'lacuna-e2e-'));
     editor.project = join(editor.folder, 'project');
@@ -62,7 +62,7 @@ export class Editor {
     const all = JSON.stringify({
       'workbench.startupEditor': 'none', 'telemetry.telemetryLevel': 'off', 'chat.disableAIFeatures': true,
       'workbench.tips.enabled': false, 'editor.wordBasedSuggestions': 'off', 'editor.minimap.enabled': false,
-      'editor.accessibilitySupport': 'off', 'lacuna.path': path, 'lacuna.arguments': rest.map((word) => word.replace('@LOG', editor.log)),
+      'editor.accessibilitySupport': 'off', 'lacuna.path': path, 'lacuna.arguments': rest.map((word) => word.replace('@LOG', editor.log).replace('@FOLDER', editor.folder)),
       ...settings,
     });
     writeFileSync(join(user, 'User', 'settings.json'), all);
@@ -71,10 +71,11 @@ export class Editor {
     writeFileSync(join(user, 'Machine', 'settings.json'), all);
     const program = join(vscode, 'code-server');
     const dirs = ['--user-data-dir', user, '--extensions-dir', extensions];
-    execFileSync(program, [...dirs, '--install-extension', vsix], { stdio: 'pipe' });
+    const env = { ...process.env, XDG_CONFIG_HOME: editor.folder, XDG_STATE_HOME: editor.folder, ...environment };
+    execFileSync(program, [...dirs, '--install-extension', vsix], { stdio: 'pipe', env });
     const port = await freePort();
     editor.server = spawn(program, [...dirs, '--auth', 'none', '--bind-addr', `127.0.0.1:${port}`, '--disable-telemetry',
-      '--disable-update-check', '--disable-workspace-trust'], { stdio: 'ignore', detached: true });
+      '--disable-update-check', '--disable-workspace-trust'], { stdio: 'ignore', detached: true, env });
     const { chromium } = createRequire(join(vscode, 'node_modules', 'x.js'))('playwright-core');
     editor.browser = await chromium.launch({
       executablePath: ['/usr/bin/chromium', '/usr/bin/chromium-browser'].find(existsSync), headless: true,
@@ -152,20 +153,48 @@ export class Editor {
     return this.page.evaluate(() => [...document.querySelectorAll('[class*="ghost-text"]')].map((part) => part.textContent).join('\n').replace(/\u00a0/g, ' '));
   }
 
-  /** Waits for a suggestion at the cursor. A key now and then, for a provider that was not there at the last one. */
+  /**
+   * Waits for a suggestion at the cursor, until it has stood for a while. A key now and then, for a provider that was
+   * not there at the last one; what is seen right after it may still be what was there before.
+   */
   async suggestion(words) {
     let round = 0;
+    let seen = 0;
     await until(async () => {
-      if (++round % 30 === 0) {
+      if (++round % 30 === 0 && seen === 0) {
         await this.keys('Space', 'Backspace');
+        return false;
       }
-      return (await this.ghost()).includes(words);
+      seen = (await this.ghost()).includes(words) ? seen + 1 : 0;
+      return seen > 3;
     }, async () => `the suggestion ${words}; there is: ${await this.ghost()}`);
+  }
+
+  /** Waits for any suggestion at the cursor, until it has stood for a while; or, after some seconds, for none. */
+  async anySuggestion() {
+    let seen = 0;
+    for (let round = 0; round < 80 && seen < 5; ++round) {
+      await new Promise((resolve) => setTimeout(resolve, 100));
+      seen = (await this.ghost()) === '' ? 0 : seen + 1;
+    }
+    return this.ghost();
+  }
+
+  /** Saves, and gives what is in the file once that has changed. */
+  async savedChange(name, before) {
+    const read = () => this.onDisk(name);
+    let round = 0;
+    return until(async () => {
+      if (round++ % 20 === 0) {
+        await this.keys('Control+s');
+      }
+      return read() !== before && read();
+    }, `a change of ${name}`);
   }
 
   /** Saves until the file on disk is `expected`. */
   async saved(name, expected) {
-    const read = () => readFileSync(join(this.project, name), 'utf8');
+    const read = () => this.onDisk(name);
     let round = 0;
     await until(async () => {
       if (round++ % 20 === 0) {
@@ -175,12 +204,31 @@ export class Editor {
     }, () => `${name} as ${JSON.stringify(expected)}; it is ${JSON.stringify(read())}`);
   }
 
+  /** Lets the scripted server end its fills, or hold them half done. */
+  go(on) {
+    if (on) {
+      writeFileSync(`${this.log}.go`, '');
+    } else {
+      rmSync(`${this.log}.go`, { force: true });
+    }
+  }
+
+  /** What the scripted server got. A line that has no end yet is still being written. */
   messages(method) {
-    return readFileSync(this.log, 'utf8').split('\n').filter(Boolean).map((line) => JSON.parse(line)).filter((message) => !method || message.method === method);
+    return readFileSync(this.log, 'utf8').split('\n').slice(0, -1).map((line) => JSON.parse(line)).filter((message) => !method || message.method === method);
   }
 
   statusBar() {
     return this.page.evaluate(() => document.querySelector('[id="lacuna.lacuna.lacuna.status"], [id*="lacuna.status"]')?.textContent ?? '');
+  }
+
+  /** What a screen reader reads out for it: its tooltip. */
+  statusLabel() {
+    return this.page.evaluate(() => document.querySelector('[id*="lacuna.status"] [aria-label], [id*="lacuna.status"]')?.getAttribute('aria-label') ?? '');
+  }
+
+  onDisk(name) {
+    return readFileSync(join(this.project, name), 'utf8');
   }
 
   async notification(words) {
@@ -198,3 +246,21 @@ export class Editor {
 }
 
 export const scripted = [process.execPath, join(here, 'server.mjs'), '@LOG'];
+
+/** Runs one test after the other; the first that fails ends all, with a picture. */
+export function makeTest(editor, pictures) {
+  return async (name, body) => {
+    const start = Date.now();
+    try {
+      await body();
+      console.log(`ok   ${name} (${((Date.now() - start) / 1000).toFixed(1)} s)`);
+    } catch (error) {
+      console.log(`FAIL ${name}\n${error.stack}`);
+      const picture = join(pictures ?? tmpdir(), 'lacuna-e2e-failure.png');
+      await editor.page.screenshot({ path: picture });
+      console.log(`${picture}\n${await editor.screen()}`);
+      await editor.close();
+      process.exit(1);
+    }
+  };
+}

@@ -1,6 +1,6 @@
 // A language server for the test in a real editor: suggests at the cursor, fills `⟦?⟧`, writes every message down.
-//   node server.mjs LOG
-import { appendFileSync } from 'node:fs';
+//   node server.mjs LOG     a fill stands still, half denoised, as long as there is no file LOG.go
+import { appendFileSync, existsSync } from 'node:fs';
 
 const [log] = process.argv.slice(2);
 const documents = new Map();
@@ -37,13 +37,19 @@ function fill(params, reply) {
     };
     send({ method: '$/progress', params: { token: params.partialResultToken, value } });
   };
-  for (let number = 0; number < total; ++number) {
-    setTimeout(() => step(number), 700 * number);
-  }
-  setTimeout(() => reply({
-    version, model: 'scripted', steps: total, forwardPasses: total, seconds: { queued: 0, load: 0, denoise: 2 },
-    holes: holes.map((hole, index) => ({ range: hole.range, newText: `fill ${index} end`, confidence: 0.6 })),
-  }), 700 * total);
+  step(0);
+  step(1);
+  const timer = setInterval(() => {
+    if (!existsSync(`${log}.go`)) {
+      return;
+    }
+    clearInterval(timer);
+    step(2);
+    reply({
+      version, model: 'scripted', steps: total, forwardPasses: total, problem: '', seconds: { queued: 0, load: 0, denoise: 2 },
+      holes: holes.map((hole, index) => ({ range: hole.range, newText: `fill ${index} end`, confidence: 0.6 })),
+    });
+  }, 50);
 }
 
 const on = {
@@ -66,11 +72,12 @@ const on = {
     const line = documents.get(textDocument.uri).text.split('\n')[position.line];
     const range = { start: position, end: position };
     const item = (insertText) => ({ insertText, range, command: { title: '', command: 'lacuna.didAccept', arguments: [insertText] } });
-    if (!line.endsWith(' = ') || position.character !== line.length) {
-      reply(null);
-    } else {
-      reply({ items: [item('add(one, two)\n    return y'), ...(context.triggerKind === 1 ? [item('other(three)')] : [])] });
-    }
+    // What was typed of a suggestion is answered with its rest, as the daemon does from its cache.
+    const typed = / = (\S*)$/.exec(line)?.[1];
+    const texts = ['add(one, two)\n    return y', ...(context.triggerKind === 1 ? ['other(three)'] : [])];
+    const items = position.character === line.length && typed !== undefined
+      ? texts.filter((text) => text.startsWith(typed)).map((text) => item(text.slice(typed.length))) : [];
+    reply(items.length > 0 ? { items } : null);
   },
   'textDocument/codeAction': ({ textDocument, range }, reply) => reply([{
     title: 'Rewrite the selection', kind: 'refactor.rewrite',

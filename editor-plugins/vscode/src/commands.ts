@@ -96,7 +96,7 @@ export function registerCommands(server: Server, fills: Fills): vscode.Disposabl
     showOutput: () => output.show(),
     restart: () => server.restart(),
     stopDaemon: async () => {
-      await execute('lacuna.shutdownDaemon');
+      await server.shutDown();
       await setEnabled(false);
     },
     selectModel: async () => {

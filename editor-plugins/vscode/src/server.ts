@@ -49,6 +49,29 @@ export class Server implements vscode.Disposable {
     return this.queue(() => this.stop()).then(() => this.refresh());
   }
 
+  /** Ends the daemon, and with it our server. */
+  shutDown(): Promise<void> {
+    return this.queue(async () => {
+      const client = this.client;
+      if (!client) {
+        return;
+      }
+      this.client = undefined;
+      this.status = undefined;
+      const ended = new Promise<void>((resolve) => {
+        client.onDidChangeState((change) => change.newState === State.Stopped && resolve());
+        setTimeout(resolve, 5000);
+      });
+      // All at once: a server that still has its editor when the daemon ends starts another daemon.
+      const ignored = () => {};
+      client.sendRequest('workspace/executeCommand', { command: 'lacuna.shutdownDaemon', arguments: [] }).catch(ignored);
+      client.sendRequest('shutdown').catch(ignored);
+      await client.sendNotification('exit');
+      await ended;
+      await client.dispose(2000).catch(ignored);
+    });
+  }
+
   /** Tells what the server has said of itself, or what we have measured. */
   update(change: Partial<StatusChange>): void {
     this.status = { busy: false, kind: 'Normal', ...this.status, ...change };
@@ -174,6 +197,9 @@ export class Server implements vscode.Disposable {
   }
 
   private onClosed(): { action: CloseAction; handled: boolean } {
+    if (!this.client) {
+      return { action: CloseAction.DoNotRestart, handled: true };
+    }
     const now = Date.now();
     this.restarts = this.restarts.filter((time) => now - time < restartWindow);
     if (this.restarts.length >= maxRestarts) {

@@ -10,7 +10,8 @@ local has_0_11 = vim.fn.has('nvim-0.11') == 1
 local max_restarts, restart_window = 4, 180
 
 local restarts = {} ---@type number[] times in seconds
-local stopping = {} ---@type table<integer, boolean> clients that we asked to end
+-- Clients that we asked to end or that have ended: Neovim lists them for a while longer.
+local gone = {} ---@type table<integer, boolean>
 
 --- Whether this buffer is to have suggestions, and if not, why.
 ---@param bufnr integer
@@ -57,7 +58,7 @@ end
 ---@return vim.lsp.Client?
 function M.get(bufnr)
   for _, client in ipairs(vim.lsp.get_clients({ bufnr = bufnr, name = 'lacuna' })) do
-    if not stopping[client.id] then
+    if not gone[client.id] then
       return client
     end
   end
@@ -146,9 +147,27 @@ local function forget(bufnr)
   require('lacuna.builtin').detach(bufnr)
   require('lacuna.fill').reset(bufnr)
   require('lacuna.keys').unmap(bufnr)
+  state.left_out[bufnr] = nil
+end
+
+--- Asks the server whether it suggests anything in a buffer; what it says is in the status line.
+---@param bufnr integer
+function M.ask_document(bufnr)
+  local client = M.get(bufnr)
+  if not client then
+    return
+  end
+  M.request(client, 'lacuna/status', { textDocument = M.document(bufnr) }, function(err, result)
+    local document = not err and result and result.document
+    if document then
+      state.left_out[bufnr] = not document.active and (document.reason or 'no reason given') or nil
+      vim.cmd.redrawstatus()
+    end
+  end, bufnr)
 end
 
 local function on_attach(client, bufnr)
+  M.ask_document(bufnr)
   if config.current.inline ~= 'off' then
     drawer().attach(client, bufnr)
     require('lacuna.keys').map(bufnr)
@@ -156,9 +175,9 @@ local function on_attach(client, bufnr)
 end
 
 local function on_exit(code, signal, id)
+  local asked = gone[id]
+  gone[id] = true
   vim.schedule(function()
-    local asked = stopping[id]
-    stopping[id] = nil
     state.status = nil
     for _, bufnr in ipairs(vim.api.nvim_list_bufs()) do
       if not M.get(bufnr) then
@@ -195,7 +214,7 @@ function M.server_config()
       end
     end,
     reuse_client = function(client, other)
-      return client.name == other.name and not stopping[client.id]
+      return client.name == other.name and not gone[client.id]
     end,
     init_options = next(settings) and settings or vim.empty_dict(),
     settings = { lacuna = next(settings) and settings or vim.empty_dict() },
@@ -245,7 +264,7 @@ function M.attach(bufnr)
 end
 
 local function stop(client)
-  stopping[client.id] = true
+  gone[client.id] = true
   if has_0_11 then
     client:stop()
   else
@@ -274,6 +293,24 @@ function M.refresh()
   if client and next(client.attached_buffers) == nil then
     stop(client)
   end
+end
+
+--- Ends the daemon, and with it our server. Off until it is switched on again.
+function M.shutdown()
+  state.enabled = false
+  local client = M.get()
+  if not client then
+    state.tell('the server is not running')
+    return
+  end
+  for bufnr in pairs(client.attached_buffers) do
+    forget(bufnr)
+  end
+  gone[client.id] = true
+  -- All at once: a server that still has its editor when the daemon ends starts another daemon.
+  M.execute(client, 'lacuna.shutdownDaemon', {})
+  M.request(client, 'shutdown', nil, function() end)
+  M.notify(client, 'exit')
 end
 
 function M.restart()

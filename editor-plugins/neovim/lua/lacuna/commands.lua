@@ -168,13 +168,7 @@ M.all = {
       ask('lacuna.unloadModel', {})
     end,
   },
-  shutdown = {
-    run = function()
-      ask('lacuna.shutdownDaemon', {})
-      state.enabled = false
-      vim.defer_fn(client_of.refresh, 200)
-    end,
-  },
+  shutdown = { run = client_of.shutdown },
 }
 
 function M.run(command)

@@ -8,7 +8,7 @@ local links = {
   LacunaSuggestion = 'NonText',
   LacunaHint = 'MoreMsg',
   LacunaHole = 'DiffText',
-  LacunaMask = 'Conceal',
+  LacunaMask = 'Comment',
 }
 local colours = {
   LacunaSure = { fg = '#3fb950', ctermfg = 'Green' },
@@ -69,7 +69,7 @@ function M.hole(bufnr, range, lines, old)
       hl_group = 'LacunaHole',
     })
   end
-  local mark = { virt_text_pos = 'inline', hl_mode = 'combine', virt_lines = {} }
+  local mark = { virt_text_pos = 'inline', hl_mode = 'replace', virt_lines = {} }
   local inline_first = not old:find('\n', 1, true)
   for index, line in ipairs(lines) do
     local chunks = #line > 0 and line or { { '', 'LacunaSuggestion' } }

@@ -244,7 +244,7 @@ local function on_done(bufnr, fill, err, result)
   redraw(bufnr, fill)
   map(bufnr, fill)
   state.event('LacunaFillReady', { holes = #fill.holes })
-  if result.problem then
+  if (result.problem or '') ~= '' then
     state.tell(result.problem, vim.log.levels.WARN)
   end
   local rewrite = fill.order.what == 'rewrite' or fill.order.what == 'selection'

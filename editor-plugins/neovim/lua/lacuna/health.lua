@@ -12,7 +12,7 @@ local function check_program(config)
     })
     return
   end
-  local answer = vim.system({ program, '--version' }, { text = true, timeout = 5000 }):wait()
+  local answer = vim.system({ program, '--version' }, { text = true, timeout = 10000 }):wait()
   local version = vim.trim(answer.stdout or '')
   if answer.code == 0 and version ~= '' then
     health.ok(('%s is %s'):format(vim.fn.exepath(program), version))
@@ -26,7 +26,7 @@ local function check_server(client)
   require('lacuna.client').request(client, 'lacuna/status', vim.empty_dict(), function(err, result)
     answer = { err = err, result = result }
   end)
-  vim.wait(3000, function()
+  vim.wait(10000, function()
     return answer ~= nil
   end, 20)
   if not answer then

@@ -32,6 +32,7 @@ function M.setup(options)
     group = group,
     callback = function(event)
       client_of.attach(event.buf)
+      client_of.ask_document(event.buf)
     end,
   })
   vim.lsp.commands['lacuna.previewFill'] = function(command)
@@ -97,10 +98,10 @@ function M.status()
   end
   local status = state.status
   if not status then
-    return 'lacuna'
+    return state.left_out[bufnr] and 'lacuna -' or 'lacuna'
   elseif status.kind == 'Error' then
     return 'lacuna !'
-  elseif status.kind == 'Inactive' then
+  elseif status.kind == 'Inactive' or state.left_out[bufnr] then
     return 'lacuna -'
   elseif status.phase == 'loading' then
     return 'lacuna loading'

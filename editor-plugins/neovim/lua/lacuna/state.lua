@@ -6,6 +6,8 @@ local M = {
   status = nil,
   ---@type string? the last thing that went wrong, one line
   problem = nil,
+  ---@type table<integer, string> by buffer: why the server suggests nothing in it
+  left_out = {},
   ---@type table<integer, table> by buffer: what ghost.lua keeps
   ghosts = {},
   ---@type table<integer, table> by buffer: what fill.lua keeps

@@ -1,0 +1,122 @@
+// The extension in a real VS Code with the real server and the model that ships with it. What so small a model writes
+// is its own affair: nothing here depends on it.
+//   npm run package && npm run e2e:daemon -- VSCODE_FOLDER LACUNA [PICTURES]
+import assert from 'node:assert/strict';
+import { mkdirSync } from 'node:fs';
+import { resolve } from 'node:path';
+import { Editor, makeTest, until } from './editor.mjs';
+
+const [vscode, program, pictures] = process.argv.slice(2).map((path) => resolve(path));
+if (!program) {
+  console.error('usage: npm run e2e:daemon -- VSCODE_FOLDER LACUNA [PICTURES]');
+  process.exit(2);
+}
+if (pictures) {
+  mkdirSync(pictures, { recursive: true });
+}
+
+const files = {
+  'a.py': 'def add(one, two):\n    return one + two\n\n\n',
+  'holes.py': 'def add(one, two):\n    return ⟦?⟧\n\n\ndef sub(one, two):\n    return ⟦?⟧\n',
+  'old.py': 'def add(one, two):\n    return one + two\n',
+  'secret.env': 'KEY=value\n',
+};
+const editor = await Editor.open({
+  vscode, vsix: resolve('dist/lacuna.vsix'), command: [program, 'lsp', '--socket', '@FOLDER/daemon.sock'], files,
+  environment: { LACUNA_INLINE_COMPLETION_MIN_CONFIDENCE: '0' },
+});
+const test = makeTest(editor, pictures);
+const daemons = () => editor.servers(`serve --socket ${editor.folder}/daemon.sock`);
+const servers = () => editor.servers(`lsp --socket ${editor.folder}/daemon.sock`);
+
+/** Types, in a last line of its own, something at which there is a suggestion. */
+async function suggestion() {
+  for (const beginning of ['total = ', 'print(', 'for ', 'x = add', 'if ', 'import ']) {
+    await editor.keys('Escape', 'Control+End', 'Enter', 'Home');
+    await editor.type(beginning);
+    if ((await editor.anySuggestion()) !== '') {
+      return;
+    }
+  }
+  throw new Error('at none of the places is there a suggestion');
+}
+
+await test('a suggestion appears, and the status bar names model and device', async () => {
+  await editor.openFile('a.py');
+  await until(() => daemons().length === 1, 'a daemon');
+  await until(async () => (await editor.statusBar()).includes('lacuna'), 'the status bar');
+  await suggestion();
+  await until(async () => /· cpu · \d+ ms/.test(await editor.statusBar()), async () => `the status bar: ${await editor.statusBar()}`);
+});
+
+await test('Tab accepts it, one undo takes it back', async () => {
+  const before = await editor.savedChange('a.py', files['a.py']);
+  await suggestion();
+  const typed = await editor.savedChange('a.py', before);
+  await editor.anySuggestion();
+  await editor.keys('Tab');
+  const accepted = await editor.savedChange('a.py', typed);
+  assert.ok(accepted.startsWith(typed.trimEnd()), `${JSON.stringify(accepted)} begins with ${JSON.stringify(typed)}`);
+  await editor.keys('Control+z');
+  await editor.saved('a.py', typed);
+  await editor.keys('Escape');
+});
+
+await test('two holes are filled together, accepted, and undone', async () => {
+  await editor.openFile('holes.py');
+  await editor.command('Lacuna: Fill All Marked Holes');
+  await editor.seen('Accept (');
+  assert.equal(editor.onDisk('holes.py'), files['holes.py']);
+  await editor.command('Lacuna: Accept All Holes');
+  const filled = await editor.savedChange('holes.py', files['holes.py']);
+  assert.ok(!filled.includes('⟦'), filled);
+  await editor.keys('Control+z');
+  await editor.saved('holes.py', files['holes.py']);
+});
+
+await test('a rewrite is shown as a diff and rejected', async () => {
+  await editor.openFile('old.py');
+  await editor.keys('Control+Home');
+  await editor.command('Lacuna: Rewrite Function or Selection');
+  const diff = () => editor.page.evaluate(() => document.querySelector('.monaco-diff-editor') !== null);
+  await until(diff, 'the diff');
+  await editor.command('Lacuna: Reject All Holes');
+  await until(async () => !(await diff()), 'the end of the diff');
+  await editor.saved('old.py', files['old.py']);
+});
+
+await test('a file with secrets is left out, and the status bar says so', async () => {
+  await editor.openFile('secret.env');
+  await until(async () => (await editor.statusLabel()).includes('No suggestions in this file'), async () => `the word of it: ${await editor.statusLabel()}`);
+  await editor.command('Lacuna: Show Status');
+  await editor.notification('this file: no suggestions');
+  await editor.command('Notifications: Clear All Notifications');
+});
+
+await test('a daemon that is killed comes back without a word', async () => {
+  await editor.openFile('a.py');
+  const [before] = daemons();
+  const [server] = servers();
+  process.kill(Number(before), 'SIGKILL');
+  await until(() => daemons().length === 1 && daemons()[0] !== before, 'another daemon');
+  await suggestion();
+  assert.deepEqual(servers(), [server]);
+  assert.equal(await editor.page.evaluate(() => document.querySelectorAll('.notification-toast').length), 0);
+});
+
+await test('off ends the server, on starts it', async () => {
+  await editor.command('Lacuna: Disable');
+  await until(() => servers().length === 0, 'the end of the server');
+  await editor.command('Lacuna: Enable');
+  await until(() => servers().length === 1 && daemons().length === 1, 'the server');
+});
+
+await test('a daemon that is shut down stays away', async () => {
+  await editor.command('Lacuna: Shut Down Daemon');
+  await until(() => servers().length === 0 && daemons().length === 0, 'the end of both');
+  await editor.page.waitForTimeout(1000);
+  assert.deepEqual([...servers(), ...daemons()], []);
+});
+
+await editor.close();
+console.log('all passed');
