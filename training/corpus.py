@@ -6,6 +6,8 @@
                                                  whose own licence is not the manifest's
                                                  --decontaminate FILE... drops what benchmarks hold
 
+With --held-out each looks at the held-out packages alone: held_out.jsonl is the same, train.jsonl empty.
+
 `build` writes train.jsonl and held_out.jsonl (one file a line: language, package, path, text) and
 DATA.txt, the list of packages, versions, licences and kept bytes that is shipped with the model.
 The text itself stays in FOLDER and is never part of the repository.
@@ -25,7 +27,7 @@ import subprocess
 import tarfile
 import zlib
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from multiprocessing import Pool
 from pathlib import Path
 
@@ -250,8 +252,11 @@ def main() -> None:
     parser.add_argument("folder", type=Path)
     parser.add_argument("--manifest", type=Path, default=MANIFEST, help="package list, e.g. training/packages_38m.toml")
     parser.add_argument("--decontaminate", type=Path, nargs="+", default=[], metavar="FILE", help="benchmarks, .jsonl(.gz)")
+    parser.add_argument("--held-out", action="store_true", help="only what models are measured on")
     arguments = parser.parse_args()
     manifest = read_manifest(arguments.manifest)
+    if arguments.held_out:
+        manifest = replace(manifest, packages=tuple(p for p in manifest.packages if p.name in manifest.held_out))
     if arguments.command == "fetch":
         sources.fetch(manifest.packages, arguments.folder / "archives")
     elif arguments.command == "licences":

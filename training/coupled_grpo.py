@@ -30,7 +30,7 @@ import torch
 from torch import Tensor
 
 from training import checkpoint, export, lora, policy, prompts, rewards
-from training.common import fail
+from training.common import fail, guarded
 from training.coupled import LossSettings, draw_mask, grpo_loss, leave_one_out, mask_seeds, micro_batches
 from training.fill import Filler
 from training.infill_client import InfillServer
@@ -348,4 +348,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    guarded(main)

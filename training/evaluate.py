@@ -27,7 +27,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from training.common import Progress
+from training.common import Progress, guarded
 from training.corpus import Document
 from training.fill import Filler
 from training.tasks import Question, documents_by_language, questions
@@ -156,4 +156,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    guarded(main)

@@ -19,7 +19,7 @@ import torch
 from torch import Tensor
 
 from training import checkpoint
-from training.common import fail
+from training.common import fail, guarded
 from training.model import Model, ModelConfig
 from training.tokenizer import BOF, EOF, EXPAND, LANG_ANY, LANGUAGE_ID, MASK, PAD
 
@@ -215,4 +215,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    guarded(main)

@@ -18,6 +18,7 @@ import torch
 from torch import Tensor
 
 from training import export
+from training.common import guarded
 from training.model import Model, ModelConfig
 from training.tokenizer import BOF, EOF, FIRST_TEXT_ID, LANG_ANY, LANGUAGE_ID, MASK
 
@@ -70,4 +71,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    guarded(main)

@@ -7,7 +7,10 @@
   train      to the end of the time: constant rate, cool-down, and its end with rounded weights (pretrain.py)
   store      RUN/stored: 4 or 8 bits, as the stage says, by `lacuna model quantise`
   parity     the engine's logits against PyTorch's on real text
-  evaluate   the table of the model card, for RUN/export on CORPUS/held_out.jsonl: RUN/evaluation.md and .json
+  evaluate   what the model can without the engine, for RUN/export on CORPUS/held_out.jsonl: RUN/evaluation.md
+             and .json
+  calibrate  how the engine chooses lengths and mixes in copies, on a quarter of the held-out files, kept in RUN/stored
+  holes      the table of the model card on the other three quarters, by `lacuna eval holes`: RUN/holes.md
 
 Every step can be stopped, and the same command goes on with it; what is done is not done again
 (RUN/steps.json). While training, RUN/export and RUN/best are renewed every --save-seconds and
@@ -40,6 +43,8 @@ STAGE = "pretrain-38m"
 DRY_STAGE = {"shape": "tiny", "rows": 8, "row": 128, "window": 128, "warm_up": 2, "bits_from": 0.8}
 DRY_STEPS = 12
 DRY_QUESTIONS = ["--windows", "2", "--identifiers", "2", "--lines", "1", "--workers", "1"]
+SAMPLES, LIMIT = 400, 20  # of `lacuna model calibrate` and `lacuna eval holes`
+DRY_SAMPLES, DRY_LIMIT = 20, 1
 PARITY_FILES = 3
 
 
@@ -124,6 +129,46 @@ def evaluate(run: Run, questions: list[str]) -> dict | None:
     return json.loads(target.read_text())["mean"]
 
 
+def ask_engine(lacuna: Path, *arguments: object) -> str:
+    try:
+        made = subprocess.run([lacuna, *map(str, arguments)], stdout=subprocess.PIPE, text=True)
+    except OSError as error:
+        fail(f"{lacuna}: cannot be run ({error.strerror}); build it, and name it with --lacuna")
+    if made.returncode:
+        fail(f"lacuna {arguments[0]} {arguments[1]} failed; the message is above")
+    return made.stdout
+
+
+def can_measure(run: Run, lacuna: Path | None) -> bool:
+    texts = run.corpus / "held_out.jsonl"
+    if lacuna is None or not texts.exists():
+        print("left out: give the executable with --lacuna" if texts.exists() else f"left out: there is no {texts}")
+        return False
+    return True
+
+
+def shipped(run: Run) -> Path:
+    return (run.folder / ("stored" if run.stage.bits else "export")).resolve()
+
+
+def calibrate(run: Run, lacuna: Path | None, samples: int) -> dict | None:
+    if not can_measure(run, lacuna):
+        return None
+    texts = run.corpus / "held_out.jsonl"
+    print(ask_engine(lacuna, "model", "calibrate", texts, "--model", f"{shipped(run)}/", "--samples", samples), end="")
+    return {"samples": samples}
+
+
+def measure_holes(run: Run, lacuna: Path | None, limit: int) -> dict | None:
+    if not can_measure(run, lacuna):
+        return None
+    texts = run.corpus / "held_out.jsonl"
+    table = ask_engine(lacuna, "eval", "holes", texts, "--model", f"{shipped(run)}/", "--limit", limit)
+    (run.folder / "holes.md").write_text(table)
+    print(table, end="")
+    return {"limit": limit}
+
+
 def dry_corpus(folder: Path) -> Path:
     """This folder's own sources as a corpus with the vocabulary of the model in models/, every other file held out."""
     if (folder / "train.offsets.npy").exists():
@@ -165,6 +210,8 @@ def main() -> None:
     steps.do("store", lambda: store(run, lacuna))
     steps.do("parity", lambda: compare(run, lacuna))
     steps.do("evaluate", lambda: evaluate(run, questions))
+    steps.do("calibrate", lambda: calibrate(run, lacuna, DRY_SAMPLES if arguments.dry_run else SAMPLES))
+    steps.do("holes", lambda: measure_holes(run, lacuna, DRY_LIMIT if arguments.dry_run else LIMIT))
 
 
 if __name__ == "__main__":

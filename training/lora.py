@@ -20,7 +20,7 @@ from torch import Tensor, nn
 from torch.nn.utils import parametrize
 
 from training import export
-from training.common import fail
+from training.common import fail, guarded
 from training.model import Model
 
 PREFIX = "base_model.model."
@@ -144,4 +144,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    guarded(main)

@@ -5,7 +5,8 @@ The mixture (shares are in `Mixture`):
            reports faster training than a uniform one); every such row brings its complement, so each
            token of the window is predicted exactly once by the pair (arXiv:2506.20639).
   uniform  the same with a uniform probability and no twin.
-  holes    what the daemon asks for: line ends, lines, several lines, identifiers, whole blocks.
+  holes    what the daemon asks for: what its grammar picks at a cursor and as a body, where the corpus has
+           that (syntax.py), line ends, lines, several lines, identifiers, whole blocks.
 
 A hole of n tokens is shown on a canvas that may be too long or too short (DreamOn, arXiv:2602.01326):
 spare positions at its end have the target <pad>, "delete me"; two tokens squeezed into one position
@@ -13,8 +14,8 @@ have the target <expand>. All <pad> of one hole weigh as much as one token toget
 has learnt little would do best by answering <pad> everywhere.
 Inside a hole either everything is masked or a random part: the states a sampler goes through.
 
-Limits: holes are found in the token stream (line ends, indentation, brackets of one line), not with
-a parser, so "block" means "deeper indented lines below".
+Limits: holes that are not the grammar's are found in the token stream (line ends, indentation), so "block"
+means "deeper indented lines below". They stay in the mixture, as real cursors are not at borders of nodes.
 """
 
 from __future__ import annotations
@@ -136,8 +137,9 @@ def bound_row(window: Window, rng: np.random.Generator, rules: BoundRules) -> Ro
 class SpanFinder:
     """Spans [start, end) in a window that a person might want filled."""
 
-    def __init__(self, pieces: Pieces) -> None:
-        self.pieces = pieces
+    def __init__(self, pieces: Pieces, syntax: float = 0.0) -> None:
+        """`syntax` is the share of holes that are the grammar's, in windows that have some."""
+        self.pieces, self.syntax = pieces, syntax
 
     def lines(self, window: Window) -> list[tuple[int, int, int]]:
         """(start after the indentation, end before the newline, indentation) of each line with text."""
@@ -192,7 +194,24 @@ class SpanFinder:
             end += 1
         return start, end
 
-    def draw(self, window: Window, rng: np.random.Generator) -> tuple[int, int] | None:
+    def grammars(self, window: Window, rng: np.random.Generator) -> Hole:
+        """One that the grammar picked, cut where it cuts."""
+        start, end, cuts = window.spans[:, int(rng.integers(window.spans.shape[1]))].tolist()
+        first_cut, last_cut = divmod(cuts, 256)
+        target = window.ids[start:end].tolist()
+        head: tuple[int, ...] = ()
+        tail: tuple[int, ...] = ()
+        if first_cut:
+            visible, target[0] = self.pieces.splits[target[0]][first_cut - 1]
+            head = (visible,)
+        if last_cut:
+            target[-1], visible = self.pieces.splits[target[-1]][last_cut - 1]
+            tail = (visible,)
+        return Hole(start, end, tuple(target), head, tail)
+
+    def draw(self, window: Window, rng: np.random.Generator) -> Hole | None:
+        if window.spans.size and rng.random() < self.syntax:
+            return self.grammars(window, rng)
         kind = rng.random()
         if kind < 0.62:
             span = self.line(window, rng)
@@ -201,7 +220,7 @@ class SpanFinder:
         else:
             span = self.block(window, rng)
         if span and span[1] - span[0] <= MAX_HOLE:
-            return span
+            return self.hole(window, span, rng)
         return None
 
     def hole(self, window: Window, span: tuple[int, int], rng: np.random.Generator) -> Hole:
@@ -279,11 +298,11 @@ def choose_holes(window: Window, limit: int, finder: SpanFinder, rng: np.random.
     taken = np.zeros(len(window.ids) + 1, bool)
     holes = []
     for _ in range(4 * wanted):
-        span = finder.draw(window, rng)
-        if span is None or span[1] > limit or taken[span[0] - 1 : span[1] + 1].any():
+        hole = finder.draw(window, rng)
+        if hole is None or hole.end > limit or taken[hole.start - 1 : hole.end + 1].any():
             continue
-        taken[span[0] : span[1]] = True
-        holes.append(finder.hole(window, span, rng))
+        taken[hole.start : hole.end] = True
+        holes.append(hole)
         if len(holes) == wanted:
             break
     return sorted(holes, key=lambda h: h.start)

@@ -19,7 +19,7 @@ import torch
 
 from training import prompts, rewards
 from training.ar_ness import global_ar_ness, local_ar_ness
-from training.common import fail
+from training.common import fail, guarded
 from training.fill import Filler
 from training.prompts import Holes, Prompt
 from training.rollouts import Completion, Sampler, SamplerSettings
@@ -107,4 +107,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    guarded(main)

@@ -19,7 +19,7 @@ import torch
 from torch import Tensor
 
 from training import export
-from training.common import fail
+from training.common import fail, guarded
 from training.model import Model
 from training.sandbox import ask
 from training.tokenizer import load as load_tokenizer
@@ -113,4 +113,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    guarded(main)

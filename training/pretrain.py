@@ -169,6 +169,8 @@ def check(run: Run) -> None:
         load_tokenizer(run.tokenizer_path())
     else:
         Corpus(run.corpus, "held_out", stage.window)
+    if stage.objective == "mixture" and stage.syntax and not (run.corpus / "train.spans.npy").exists():
+        say(f"{run.corpus} has no spans of the grammar (training.syntax makes them): holes come from lines and words alone")
     streams.open_source(run)
     model, _ = first_model(run)
     vocabulary = load_tokenizer(run.tokenizer_path()).vocab_size()

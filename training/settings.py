@@ -36,6 +36,7 @@ class Stage:
     holes_first: float = 0.10  # share of rows with holes, at the start and from `ramp` on
     holes_last: float = 0.45
     ramp: float = 0.5
+    syntax: float = 0.40  # share of holes that the grammar picks, where the corpus has its spans (syntax.py)
     uniform: float = 0.10
 
     optimiser: str = "muon"  # muon (with AdamW for what is no matrix of the body) or adamw

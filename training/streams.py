@@ -97,5 +97,5 @@ def open_source(run: Run) -> Source:
     blend = read_blend(run)
     if stage.objective == "bound":
         return BoundSource(blend)
-    finder = SpanFinder(read_pieces(load_tokenizer(run.tokenizer_path())))
+    finder = SpanFinder(read_pieces(load_tokenizer(run.tokenizer_path())), stage.syntax)
     return MixtureSource(blend, finder, stage.mixture(run.start is not None))

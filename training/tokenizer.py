@@ -15,6 +15,7 @@ from __future__ import annotations
 import argparse
 import collections
 import json
+import shutil
 import tempfile
 from dataclasses import dataclass
 from multiprocessing import Pool
@@ -119,6 +120,9 @@ def encode_file(folder: Path, name: str) -> None:
     """NAME.jsonl -> NAME.u16 (ids) and NAME.offsets.npy (start of each document, and the end)."""
     documents = list(read_documents(folder / f"{name}.jsonl"))
     progress = Progress(f"encoded {name}", len(documents))
+    # Places in the ids that are replaced.
+    (folder / f"{name}.spans.npy").unlink(missing_ok=True)
+    shutil.rmtree(folder / f"{name}.spans.parts", ignore_errors=True)
     offsets = [0]
     with Pool(2, _start_worker, (folder / "tokenizer.model",)) as pool, (folder / f"{name}.u16").open("wb") as out:
         for ids in pool.imap(_encode, documents, chunksize=64):

@@ -72,10 +72,21 @@ std::string bits_cell(const HolesReport& report, const HolesSummary& summary) {
   return kNothing;
 }
 
+// Of all kinds together.
+std::string parses_cell(const HolesSummary& summary, bool with_interval) {
+  int judged = 0;
+  int parses = 0;
+  for (const KindSummary& kind : summary.kinds) {
+    judged += kind.judged;
+    parses += kind.parses;
+  }
+  return with_interval ? per_cent_with_interval(parses, judged) : per_cent(parses, judged);
+}
+
 std::vector<Row> rows_of(const HolesReport& report) {
   Row head = {"language", "copies", "length", "bits"};
   for (const HoleKind kind : report.kinds) head.emplace_back(name_of(kind));
-  head.insert(head.end(), {"passes", "seconds"});
+  head.insert(head.end(), {"parses", "passes", "seconds"});
   std::vector<Row> rows = {std::move(head)};
   const std::vector<HolesSetting> settings = settings_of(report.plan);
   const auto add = [&](const std::string& language) {
@@ -88,6 +99,7 @@ std::vector<Row> rows_of(const HolesReport& report) {
         row.push_back(language.empty() ? per_cent_with_interval(kind.exact, kind.holes)
                                        : per_cent(kind.exact, kind.holes));
       }
+      row.push_back(parses_cell(summary, language.empty()));
       row.push_back(fixed(summary.forward_passes, 1));
       row.push_back(fixed(summary.seconds, 3));
       rows.push_back(std::move(row));
@@ -108,7 +120,10 @@ std::string counts_of(const HolesReport& report) {
   }
   std::set<const SourceDocument*> files;
   for (const HoleResult& result : report.results) files.insert(result.asked.document);
-  return counts + " in " + grouped(files.size()) + " files";
+  const auto parsed = std::count_if(report.results.begin(), report.results.end(),
+                                    [](const HoleResult& it) { return it.parsed; });
+  return counts + " in " + grouped(files.size()) + " files, " +
+         grouped(static_cast<std::uint64_t>(parsed)) + " of the holes in files that parse";
 }
 
 std::string notes_of(const HolesReport& report) {
@@ -210,6 +225,8 @@ Json kind_json(const KindSummary& kind) {
           {"low", interval.low},
           {"high", interval.high},
           {"did_not_fit", kind.did_not_fit},
+          {"judged", kind.judged},
+          {"parses", kind.parses},
           {"bits_per_token", kind.bits},
           {"length_error", kind.length_error}};
 }
@@ -244,6 +261,7 @@ Json case_json(const HolesReport& report, const HoleResult& result) {
   for (std::size_t s = 0; s < settings.size(); ++s) {
     Json fill = {{"copy", settings[s].copy}, {"length", settings[s].length.name()}};
     fill.update(sample_json(result.answers[s]));
+    fill["parses"] = result.parsed ? Json(static_cast<bool>(result.parses[s])) : Json();
     fills.push_back(std::move(fill));
   }
   return {{"file", result.asked.document->name},

@@ -2,6 +2,10 @@
 
 #include <cstdlib>
 
+#include "grammar/layout.h"
+#include "grammar/syntax_tree.h"
+#include "support/language.h"
+
 namespace lacuna::cli {
 namespace {
 
@@ -23,6 +27,23 @@ Result<void> measure_bits(const engine::Model& model, const DecodeOptions& optio
   result.bits.push_back(bits->bits);
   result.answer_tokens = bits->tokens;
   return {};
+}
+
+bool parses(const grammar::Grammar& grammar, std::string_view text) {
+  const auto tree = grammar::parse(grammar, text);
+  if (!tree || tree->has_error()) return false;
+  // Tree-sitter takes a line of Python at any column.
+  return grammar.language().name != "python" || grammar::python_layout_errors(text, *tree).empty();
+}
+
+void judge_syntax(const EvalCase& it, HoleResult& result) {
+  const grammar::Grammar* grammar = grammar::grammar_of(language_named(it.language));
+  result.parsed = grammar != nullptr && parses(*grammar, result.asked.document->text);
+  for (const Sample& answer : result.answers) {
+    result.parses.push_back(
+        result.parsed && answer.error.empty() &&
+        (answer.exact || parses(*grammar, it.prompt + answer.completion + *it.suffix)));
+  }
 }
 
 }  // namespace
@@ -61,6 +82,7 @@ Result<std::vector<HoleResult>> answer_holes(const engine::Model& model, const H
         on_done(++done);
       }
     }
+    judge_syntax(it, result);
   }
   return results;
 }
@@ -81,6 +103,8 @@ HolesSummary summarise_holes(const HolesPlan& plan, std::span<const HoleResult> 
       ++sum.holes;
       sum.exact += sample.exact ? 1 : 0;
       sum.did_not_fit += sample.error.empty() ? 0 : 1;
+      sum.judged += result.parsed ? 1 : 0;
+      sum.parses += result.parses[setting] ? 1 : 0;
       sum.length_error += std::abs(sample.length_error);
       summary.forward_passes += sample.forward_passes;
       summary.seconds += sample.seconds;

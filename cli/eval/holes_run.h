@@ -26,6 +26,10 @@ struct HoleResult {
   // not fit.
   std::vector<double> bits = {};
   std::vector<Sample> answers = {};  // for each copy mode one for each length
+  // Whether the file parses, as it is and with each of the answers. A file that does not parse as it
+  // is says nothing about answers; nor does one whose language has no grammar.
+  bool parsed = false;
+  std::vector<bool> parses = {};
 };
 
 struct HolesPlan {
@@ -50,6 +54,8 @@ struct KindSummary {
   int holes = 0;
   int exact = 0;
   int did_not_fit = 0;
+  int judged = 0;           // answers to holes of files that parse as they are
+  int parses = 0;           // of these, such that the file still parses
   double bits = 0;          // of one token of the answer; 0 without any
   double length_error = 0;  // tokens more or fewer than the answer has, on average
 };

@@ -83,6 +83,41 @@ class Report(EvalHoles):
                 bits = sum(c["bits"][at] for c in cases) / sum(c["answer_tokens"] for c in cases)
                 self.assertAlmostEqual(kind["bits_per_token"], bits)
 
+    def test_says_whether_a_file_that_parses_still_does(self):
+        broken = [["go", "three", f"c{i}.go", "func (}\n" + go_file(i)] for i in range(6)]
+        path = self.write("mixed.jsonl", corpus() + "".join(json.dumps(r) + "\n" for r in broken))
+        report = self.report(path, "--limit", 8, "--length", "fixed:16,oracle", "--kinds", "line,lines")
+        rows = [json.loads(line) for line in path.read_text().splitlines()]
+        texts = {f"{package}/{name}": text for _, package, name, text in rows}
+        judged = [case for case in report["cases"] if not case["file"].startswith("three/")]
+        self.assertLess(len(judged), len(report["cases"]))
+        seen = set()
+        for case in report["cases"]:
+            text = texts[case["file"]].encode()
+            for fill in case["fills"]:
+                self.assertEqual(fill["parses"] is None, case not in judged)
+                if case["language"] != "go" or fill["parses"] is None:
+                    continue
+                filled = text[: case["begin"]] + fill["completion"].encode() + text[case["end"]:]
+                answer = self.run_ok("debug", "holes", "--lang", "go", stdin=filled).stdout
+                self.assertEqual(fill["parses"], json.loads(answer)["errors"] == [], filled.decode())
+                seen.add(fill["parses"])
+        self.assertEqual(seen, {True, False})
+        for at, row in enumerate(report["rows"][:2]):
+            for name, kind in row["kinds"].items():
+                cases = [c for c in judged if c["kind"] == name]
+                self.assertEqual(kind["judged"], len(cases))
+                self.assertEqual(kind["parses"], sum(c["fills"][at]["parses"] for c in cases))
+
+    def test_python_that_no_compiler_takes_does_not_parse_whatever_tree_sitter_says(self):
+        odd = python_file(0) + "def f():\n        first = 1\n    second = 2\n"
+        answer = self.run_ok("debug", "holes", "--lang", "python", stdin=odd.encode()).stdout
+        self.assertEqual(json.loads(answer)["errors"], [])
+        rows = [["python", "odd", f"{i}.py", odd] for i in range(6)]
+        path = self.write("odd.jsonl", "".join(json.dumps(r) + "\n" for r in rows))
+        cases = self.report(path, *QUICK, "--kinds", "identifier")["cases"]
+        self.assertEqual([f["parses"] for c in cases for f in c["fills"]], [None])
+
     def test_one_token_holes_have_one_token(self):
         report = self.report(self.corpus, "--limit", 3, "--length", "oracle", "--kinds", "token")
         self.assertEqual({c["kind"] for c in report["cases"]}, {"token"})
@@ -153,12 +188,15 @@ class Table(EvalHoles):
     def test_is_markdown_with_intervals_over_all_languages(self):
         text = self.table(self.corpus, "--limit", 2, "--length", "oracle")
         head, rows = text.split("\n\n")
-        self.assertRegex(head, r"^token 4, identifier 4, expression 4, line 4, lines 4 in \d+ files; "
+        self.assertRegex(head, r"^token 4, identifier 4, expression 4, line 4, lines 4 in \d+ files, "
+                               r"20 of the holes in files that parse; "
                                r"lacuna-small in .*, seed 0$")
         rows = rows.splitlines()
         self.assertRegex(rows[0], r"^\| language \| copies \| length \| +bits \| +token \|")
         self.assertRegex(rows[1], r"^\|-+\|-+\|-+\|-+:\|")
         self.assertRegex(rows[2], r"^\| all +\| auto +\| oracle +\| +\d+\.\d\d \| +\d+\.\d % \(\d+–\d+\) \|")
+        self.assertRegex(rows[0], r"lines \| +parses \| passes \| seconds \|$")
+        self.assertRegex(rows[2], r" \d+\.\d % \(\d+–\d+\) \| +\d+\.\d \| +\d+\.\d{3} \|$")
         self.assertEqual([r.split("|")[1].strip() for r in rows[2:]], ["all", "go", "python"])
         self.assertEqual(len({r.count("|") for r in rows}), 1)
 

@@ -3,6 +3,7 @@ import json
 import tempfile
 import unittest
 from pathlib import Path
+from unittest import mock
 
 from training import common, corpus
 from training.common import Manifest
@@ -71,6 +72,14 @@ class ManifestTest(unittest.TestCase):
             self.assertAlmostEqual(sum(manifest.mix.values()), 1.0)
             self.assertTrue(all(len(p.licence) > 2 for p in manifest.packages))
             self.assertFalse([p.name for p in manifest.packages if "://" in p.name])
+
+    def test_held_out_packages_are_fetched_alone_when_asked(self):
+        command = ["corpus", "fetch", "/nowhere", "--held-out"]
+        with mock.patch("training.corpus.sources.fetch") as fetch, mock.patch("sys.argv", command):
+            corpus.main()
+        packages, folder = fetch.call_args.args
+        self.assertEqual({p.name for p in packages}, common.read_manifest().held_out)
+        self.assertEqual(folder, Path("/nowhere/archives"))
 
     def test_nothing_to_measure_on_is_an_error(self):
         manifest = Manifest((common.Package("held", "npm", "MIT"),), frozenset({"held"}), {}, 1, 1, 1)

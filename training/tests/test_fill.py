@@ -5,7 +5,7 @@ from pathlib import Path
 
 import torch
 
-from training import evaluate, export, plot, tasks
+from training import evaluate, export, tasks
 from training.corpus import Document
 from training.fill import Filler, guess_languages
 from training.model import Model, ModelConfig
@@ -83,12 +83,6 @@ class TaskTest(unittest.TestCase):
 
 
 class PlotTest(unittest.TestCase):
-    def test_repeated_steps_of_a_resumed_run_count_once(self):
-        with tempfile.TemporaryDirectory() as folder:
-            path = Path(folder) / "log.csv"
-            path.write_text("tokens,loss\n1,5\n2,4\n3,9\n2,4.5\n3,3.5\n")
-            self.assertEqual(plot.read_columns(path, "tokens", "loss"), [(1, 5), (2, 4.5), (3, 3.5)])
-
     def test_exported_settings_name_every_language(self):
         settings = export.model_settings(TINY, 64, torch.float32)
         self.assertEqual(json.loads(json.dumps(settings))["document_format"]["languages"], LANGUAGE_ID)

@@ -10,7 +10,7 @@ from types import SimpleNamespace
 import numpy as np
 import torch
 
-from training import ar_ness, coupled, coupled_grpo, export, lora, measure_grpo, plot_rewards, policy, rollouts
+from training import ar_ness, coupled, coupled_grpo, export, lora, measure_grpo, plot, policy, rollouts
 from training.corpus import Document
 from training.coupled_grpo import Settings, Trainer
 from training.fill import Filler
@@ -237,9 +237,9 @@ class TrainerTest(unittest.TestCase):
                 coupled_grpo.run(subject, folder, np.inf, 1e9, lambda: finished.append(subject.progress.batch))
             self.assertEqual(finished, [2, 3])
             self.assertEqual(len((folder / "log.csv").read_text().splitlines()), 4)
-            points = plot_rewards.read_columns(folder / "log.csv", "batch", "reward")
+            points = plot.read_columns(folder / "log.csv", "batch", "reward")
             self.assertEqual([x for x, _ in points], [1, 2, 3])
-            self.assertIn("<svg", plot_rewards.chart(points, points))
+            self.assertIn("mean reward of a batch", plot.chart_of(folder))
 
 
 class PromptTest(unittest.TestCase):

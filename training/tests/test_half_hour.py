@@ -64,6 +64,8 @@ class StepsTest(unittest.TestCase):
         self.assertIsNone(half_hour.store(run, None))
         self.assertIsNone(half_hour.compare(run, None))
         self.assertIsNone(half_hour.evaluate(run, []))
+        self.assertIsNone(half_hour.calibrate(run, None, 1))
+        self.assertIsNone(half_hour.measure_holes(run, None, 1))
 
     def test_the_corpus_of_a_dry_run_is_these_sources(self):
         corpus = half_hour.dry_corpus(self.folder / "corpus")
@@ -83,6 +85,10 @@ class StepsTest(unittest.TestCase):
         self.assertLess(half_hour.compare(run, LACUNA)["largest"], 0.01)
         self.assertEqual(half_hour.evaluate(run, half_hour.DRY_QUESTIONS)["line"]["n"], 1)
         self.assertIn("| python |", (run.folder / "evaluation.md").read_text())
+        self.assertEqual(half_hour.calibrate(run, LACUNA, 10), {"samples": 10})
+        self.assertTrue((run.folder / "stored" / "length_calibration.json").exists())
+        self.assertEqual(half_hour.measure_holes(run, LACUNA, 1), {"limit": 1})
+        self.assertRegex((run.folder / "holes.md").read_text(), r"\| python +\| auto +\| oracle")
 
 
 if __name__ == "__main__":
