@@ -2,12 +2,12 @@
 
 #include <algorithm>
 #include <chrono>
-#include <cmath>
+#include <map>
 
 #include "engine/canvas.h"
+#include "engine/canvas_run.h"
 #include "engine/length.h"
 #include "engine/transformer_predictor.h"
-#include "support/text.h"
 
 namespace lacuna::engine {
 namespace {
@@ -31,211 +31,6 @@ bool has_windows_line_ends(std::string_view text) {
   return crlf > lf;
 }
 
-// The finished text of a hole: models write "\n", whatever the file has.
-std::string with_line_ends(std::string_view fill, bool windows) {
-  std::string out;
-  for (const char c : fill) {
-    if (c == '\n' && windows) out += '\r';
-    out += c;
-  }
-  return out;
-}
-
-// One canvas while it denoises: what became of each of its positions.
-class CanvasRun {
- public:
-  // `copies` may be null.
-  CanvasRun(const Model& model, const InfillRequest& request, Canvas canvas,
-            const CopySource* copies, int canvas_idx, InfillResult& result)
-      : model_(model),
-        request_(request),
-        copies_(copies),
-        canvas_(std::move(canvas)),
-        canvas_idx_(canvas_idx),
-        result_(result),
-        probability_(canvas_.tokens.size()) {
-    for (const CanvasHole& hole : canvas_.holes) {
-      masks_total_ += hole.length;
-      grows_.push_back(request.holes[hole.hole_idx].tokens ? 0 : 1);
-    }
-    hole_of_.assign(canvas_.tokens.size(), -1);
-    for (std::size_t i = 0; i < canvas_.holes.size(); ++i) {
-      const auto begin = hole_of_.begin() + canvas_.holes[i].begin;
-      std::fill(begin, begin + canvas_.holes[i].length, static_cast<std::int32_t>(i));
-    }
-  }
-
-  Result<void> run() {
-    const InfillOptions& options = request_.options;
-    DenoiseRequest denoising;
-    denoising.canvas = canvas_.tokens;
-    denoising.mask_token = model_.mask_token();
-    denoising.sampling = options.sampling;
-    if (options.steps_per_token > 0) {
-      const float steps = std::ceil(static_cast<float>(masks_total_) * options.steps_per_token);
-      denoising.sampling.steps = std::max(1, static_cast<int>(steps));
-    }
-    denoising.hole_of = hole_of_;
-    if (!options.exact) denoising.allowed = model_.fill_tokens();
-    std::vector<std::uint8_t> with_expand;  // must live as long as `denoising`
-    if (options.length == LengthMode::Elastic) {
-      denoising.elastic = elastic_holes();
-      commit_by_number(denoising.sampling, options.steps_per_token);
-      if (!options.exact) {
-        with_expand = model_.fill_tokens();
-        with_expand[*model_.config().expand_token] = 1;
-        denoising.allowed = with_expand;
-      }
-    }
-    if (options.single_line) denoising.ends_hole = model_.line_end_tokens();
-    if (!options.exact) denoising.cache = options.cache;
-    denoising.copies = copies_;
-    denoising.constraint = request_.constraint;
-    denoising.stop = request_.stop;
-    denoising.on_step = [this](const StepEvent& event) { on_step(event); };
-
-    TransformerPredictor predictor(model_.transformer(), model_.context(), limits_of(denoising),
-                                   model_.precision());
-    Result<DenoiseResult> denoised = denoise(predictor, denoising);
-    if (!denoised) return denoised.error();
-    canvas_.tokens = std::move(denoised->canvas);
-    result_.canvases += 1;
-    result_.canvas_tokens += static_cast<int>(canvas_.tokens.size());
-    result_.steps += denoised->steps_run;
-    result_.forward_passes += denoised->forward_passes;
-    return {};
-  }
-
-  // The fills of this canvas's holes, in order.
-  std::vector<HoleFill> fills(bool windows_line_ends) const {
-    std::vector<HoleFill> fills;
-    for (const CanvasHole& hole : canvas_.holes) {
-      HoleFill fill;
-      fill.canvas_tokens = hole.length;
-      std::vector<std::int32_t> tokens;
-      double sum = 0;
-      for (int i = hole.begin; i < hole.begin + hole.length; ++i) {
-        const std::int32_t token = canvas_.tokens[i];
-        if (token == model_.mask_token()) {
-          ++fill.masks_left;
-          continue;
-        }
-        sum += probability_[i];
-        if (token != model_.config().delete_token) tokens.push_back(token);
-      }
-      const int committed = hole.length - fill.masks_left;
-      fill.mean_probability = committed == 0 ? 0 : static_cast<float>(sum / committed);
-      // Tokens of byte pieces can be cut anywhere; a file gets whole characters.
-      fill.text = with_line_ends(replace_invalid_utf8(model_.tokenizer()->decode(tokens)),
-                                 windows_line_ends);
-      fills.push_back(std::move(fill));
-    }
-    return fills;
-  }
-
- private:
-  // A schedule shares out the masks that there are at the start: where their number changes, as
-  // many are committed at each step as it would commit on average.
-  static void commit_by_number(SamplingOptions& sampling, float steps_per_token) {
-    if (sampling.threshold || sampling.factor || sampling.entropy_budget) return;
-    if (sampling.tokens_per_step || steps_per_token <= 0) return;
-    sampling.tokens_per_step = std::max(1, static_cast<int>(std::lround(1 / steps_per_token)));
-  }
-
-  // Holes without a length of their own may grow, all of them together by what fits.
-  ElasticHoles elastic_holes() const {
-    const int size = static_cast<int>(canvas_.tokens.size());
-    int growth = 0;
-    for (std::size_t i = 0; i < canvas_.holes.size(); ++i) {
-      if (grows_[i] == 0) continue;
-      growth += std::max(0, request_.options.max_hole_tokens - canvas_.holes[i].length);
-    }
-    return {.expand_token = *model_.config().expand_token,
-            .delete_token = *model_.config().delete_token,
-            .max_canvas = std::min(size + growth, model_.config().max_positions),
-            .max_expansions = growth,
-            .grows = grows_};
-  }
-
-  // What an edit of the canvas changes here: the hole that it lies in, and those after it.
-  void apply(const CanvasSplice& splice) {
-    const int by = splice.inserted - splice.removed;
-    const auto at = probability_.begin() + splice.begin;
-    probability_.insert(probability_.erase(at, at + splice.removed),
-                        static_cast<std::size_t>(splice.inserted), 0.0F);
-    for (CanvasHole& hole : canvas_.holes) {
-      if (splice.begin < hole.begin) {
-        hole.begin += by;
-      } else if (splice.begin < hole.begin + hole.length) {
-        hole.length += by;
-      }
-    }
-    masks_total_ += by;
-  }
-
-  std::string text_of(std::int32_t token) const {
-    if (token == model_.config().delete_token) return {};
-    return model_.tokenizer()->decode({&token, 1});
-  }
-
-  void on_step(const StepEvent& event) {
-    for (const Candidate& commit : event.commits) {
-      probability_[commit.position] = commit.probability;
-      const CanvasHole& hole = hole_at(commit.position);
-      result_.commits.push_back({.step = event.step,
-                                 .hole = hole.hole_idx,
-                                 .offset_in_hole = commit.position - hole.begin,
-                                 .text = text_of(commit.token),
-                                 .probability = commit.probability});
-    }
-    if (request_.on_denoise) request_.on_denoise(canvas_.holes, event);
-    for (const CanvasSplice& splice : event.edits) apply(splice);
-    if (request_.on_step) report(event);
-  }
-
-  const CanvasHole& hole_at(int position) const {
-    const auto inside = [position](const CanvasHole& hole) {
-      return position >= hole.begin && position < hole.begin + hole.length;
-    };
-    return *std::find_if(canvas_.holes.begin(), canvas_.holes.end(), inside);
-  }
-
-  void report(const StepEvent& event) const {
-    std::vector<int> holes;
-    std::vector<std::vector<HoleToken>> tokens;
-    for (const CanvasHole& hole : canvas_.holes) {
-      holes.push_back(hole.hole_idx);
-      std::vector<HoleToken>& row = tokens.emplace_back();
-      for (int i = hole.begin; i < hole.begin + hole.length; ++i) {
-        const bool masked = event.canvas[i] == model_.mask_token();
-        row.push_back({.masked = masked,
-                       .text = masked ? std::string() : text_of(event.canvas[i]),
-                       .probability = masked ? 0 : probability_[i]});
-      }
-    }
-    request_.on_step({.holes = holes,
-                      .tokens = tokens,
-                      .step = event.step,
-                      .steps = event.steps,
-                      .masks_left = event.masks_left,
-                      .masks_total = masks_total_,
-                      .canvas_idx = canvas_idx_,
-                      .holes_done = static_cast<int>(result_.fills.size()),
-                      .seconds = event.seconds});
-  }
-
-  const Model& model_;
-  const InfillRequest& request_;
-  const CopySource* copies_;
-  Canvas canvas_;
-  int canvas_idx_;
-  InfillResult& result_;
-  std::vector<float> probability_;     // of each committed position
-  std::vector<std::int32_t> hole_of_;  // at the start: index into canvas_.holes, or -1
-  std::vector<std::uint8_t> grows_;    // one for each hole of the canvas
-  int masks_total_ = 0;
-};
-
 // The canvas with holes of the lengths that the model finds likely.
 Result<Canvas> with_probed_lengths(const Model& model, const InfillRequest& request, Canvas canvas,
                                    const CopySource* copies) {
@@ -253,6 +48,180 @@ Result<Canvas> with_probed_lengths(const Model& model, const InfillRequest& requ
       std::max(options.max_hole_tokens, options.default_hole_tokens),
       std::min(room, model.config().max_positions - static_cast<int>(canvas.tokens.size())), fixed);
   return with_lengths(canvas, lengths, model.mask_token());
+}
+
+// A canvas before its first step.
+struct ReadyCanvas {
+  Canvas canvas;
+  std::optional<CopySource> copies;
+  double tokenize_seconds = 0;
+  double probe_seconds = 0;
+
+  const CopySource* copy_source() const { return copies ? &*copies : nullptr; }
+};
+
+using Texts = std::vector<std::string>;
+
+// The canvas for the holes behind those that are filled.
+Result<ReadyCanvas> make_ready(const Model& model, const InfillRequest& request,
+                               const std::optional<CopyMixing>& mixing, const Texts& filled) {
+  const Clock::time_point start = Clock::now();
+  Result<Canvas> canvas =
+      build_canvas(model, {.text = request.text,
+                           .holes = request.holes,
+                           .filled = filled,
+                           .language = request.language,
+                           .line_comment = request.line_comment,
+                           .context = request.context,
+                           .default_hole_tokens = request.options.default_hole_tokens,
+                           .max_tokens = canvas_limit(model, request.options),
+                           .beyond_bytes = mixing ? kCopyBytes : 0});
+  if (!canvas) return canvas.error();
+  ReadyCanvas ready;
+  if (mixing) ready.copies.emplace(copy_source_of(model, *mixing, *canvas));
+  ready.tokenize_seconds = seconds_since(start);
+  if (request.options.length == LengthMode::Probe) {
+    const Clock::time_point probe_start = Clock::now();
+    canvas = with_probed_lengths(model, request, std::move(*canvas), ready.copy_source());
+    if (!canvas) return canvas.error();
+    ready.probe_seconds = seconds_since(probe_start);
+  }
+  ready.canvas = std::move(*canvas);
+  return ready;
+}
+
+// Tokens of the canvases that share a forward pass, where they are more than one: memory grows
+// with them, and a pass over a few thousand rows is no slower for each of them.
+constexpr int kBatchTokens = 4096;
+
+// Requests that differ in their sampling, and in whom they ask and tell, but in nothing else.
+class InfillBatch {
+ public:
+  InfillBatch(const Model& model, std::span<const InfillRequest> requests,
+              const std::optional<CopyMixing>& mixing)
+      : model_(model),
+        common_(requests.front()),
+        mixing_(mixing),
+        windows_line_ends_(has_windows_line_ends(requests.front().text)) {
+    for (const InfillRequest& request : requests) {
+      fills_.push_back({.request = &request, .result = {}, .filled = {}, .run = {}});
+      fills_.back().result.seed = request.options.sampling.seed;
+      fills_.back().result.temperature = request.options.sampling.temperature;
+    }
+  }
+
+  Result<std::vector<InfillResult>> run() {
+    while (has_open()) {
+      if (const Result<void> done = fill_next_canvases(); !done) return done.error();
+    }
+    std::vector<InfillResult> results;
+    for (Fill& fill : fills_) results.push_back(std::move(fill.result));
+    return results;
+  }
+
+ private:
+  struct Fill {
+    const InfillRequest* request;
+    InfillResult result;
+    Texts filled;  // of the first holes
+    std::unique_ptr<CanvasRun> run;
+  };
+
+  bool is_open(const Fill& fill) const { return fill.filled.size() < common_.holes.size(); }
+  bool has_open() const {
+    return std::any_of(fills_.begin(), fills_.end(), [&](const Fill& it) { return is_open(it); });
+  }
+
+  // One canvas of each fill that has holes left. Fills that have been the same so far have the same
+  // canvas.
+  Result<void> fill_next_canvases() {
+    std::map<Texts, ReadyCanvas> ready_after;
+    std::vector<Fill*> open;
+    for (Fill& fill : fills_) {
+      if (!is_open(fill)) continue;
+      const auto [entry, is_new] = ready_after.try_emplace(fill.filled);
+      if (is_new) {
+        Result<ReadyCanvas> ready = make_ready(model_, common_, mixing_, fill.filled);
+        if (!ready) return ready.error();
+        entry->second = std::move(*ready);
+      }
+      const ReadyCanvas& ready = entry->second;
+      fill.result.tokenize_seconds += ready.tokenize_seconds;
+      fill.result.denoise_seconds += ready.probe_seconds;
+      fill.run = std::make_unique<CanvasRun>(model_, *fill.request, ready.canvas,
+                                             ready.copy_source(), fill.result);
+      open.push_back(&fill);
+    }
+    return denoise_all(open);
+  }
+
+  Result<void> denoise_all(std::span<Fill* const> fills) const {
+    std::vector<DenoiseRequest> requests;
+    for (std::size_t i = 0; i < fills.size(); ++i) {
+      const Fill& fill = *fills[i];
+      if (Constraint* constraint = fill.request->constraint; constraint != nullptr) {
+        constraint->begin_canvas(static_cast<int>(fill.filled.size()), fill.filled);
+      }
+      requests.push_back(fill.run->denoise_request());
+    }
+    int canvas = 1;
+    for (const DenoiseRequest& request : requests) {
+      canvas = std::max(canvas, limits_of(request).canvas);
+    }
+    const auto together = static_cast<std::size_t>(std::max(1, kBatchTokens / canvas));
+    for (std::size_t i = 0; i < fills.size(); i += together) {
+      const std::size_t n = std::min(together, fills.size() - i);
+      const Result<void> done =
+          denoise_together(fills.subspan(i, n), std::span(requests).subspan(i, n));
+      if (!done) return done;
+    }
+    return {};
+  }
+
+  Result<void> denoise_together(std::span<Fill* const> fills,
+                                std::span<const DenoiseRequest> requests) const {
+    const Clock::time_point start = Clock::now();
+    TransformerPredictor predictor(model_.transformer(), model_.context(), limits_of(requests),
+                                   model_.precision());
+    std::vector<Result<DenoiseResult>> denoised = denoise_batch(predictor, requests);
+    const double seconds = seconds_since(start);
+    for (std::size_t i = 0; i < fills.size(); ++i) {
+      if (!denoised[i]) return denoised[i].error();
+      Fill& fill = *fills[i];
+      fill.result.denoise_seconds += seconds;
+      for (HoleFill& hole : fill.run->finish(std::move(*denoised[i]), windows_line_ends_)) {
+        fill.filled.push_back(hole.text);
+        fill.result.fills.push_back(std::move(hole));
+      }
+    }
+    return {};
+  }
+
+  const Model& model_;
+  const InfillRequest& common_;
+  const std::optional<CopyMixing>& mixing_;
+  bool windows_line_ends_;
+  std::vector<Fill> fills_;
+};
+
+Result<std::vector<InfillResult>> infill_batch(const Model& model,
+                                               std::span<const InfillRequest> requests) {
+  const InfillRequest& common = requests.front();
+  if (common.holes.empty()) return fail(ErrorCode::InvalidInput, "there is no hole to fill");
+  if (common.options.length == LengthMode::Elastic &&
+      !(model.config().expand_token && model.config().delete_token)) {
+    return fail(ErrorCode::InvalidInput,
+                "length elastic needs a model with an expand token; this one has none: use "
+                "probe or fixed");
+  }
+  const Result<std::optional<CopyMixing>> mixing = copy_mixing_for(model, common.options);
+  if (!mixing) return mixing.error();
+  return InfillBatch(model, requests, *mixing).run();
+}
+
+bool same_texts(const InfillResult& a, const InfillResult& b) {
+  return std::equal(a.fills.begin(), a.fills.end(), b.fills.begin(), b.fills.end(),
+                    [](const HoleFill& x, const HoleFill& y) { return x.text == y.text; });
 }
 
 }  // namespace
@@ -331,54 +300,50 @@ CopySource copy_source_of(const Model& model, const CopyMixing& mixing, const Ca
 }
 
 Result<InfillResult> infill(const Model& model, const InfillRequest& request) {
-  if (request.holes.empty()) return fail(ErrorCode::InvalidInput, "there is no hole to fill");
-  if (request.options.length == LengthMode::Elastic &&
-      !(model.config().expand_token && model.config().delete_token)) {
-    return fail(ErrorCode::InvalidInput,
-                "length elastic needs a model with an expand token; this one has none: use "
-                "probe or fixed");
-  }
-  const Result<std::optional<CopyMixing>> mixing = copy_mixing_for(model, request.options);
-  if (!mixing) return mixing.error();
-  const bool windows_line_ends = has_windows_line_ends(request.text);
-  InfillResult result;
-  std::vector<std::string> filled;
-  while (filled.size() < request.holes.size()) {
-    const Clock::time_point start = Clock::now();
-    Result<Canvas> canvas =
-        build_canvas(model, {.text = request.text,
-                             .holes = request.holes,
-                             .filled = filled,
-                             .language = request.language,
-                             .line_comment = request.line_comment,
-                             .context = request.context,
-                             .default_hole_tokens = request.options.default_hole_tokens,
-                             .max_tokens = canvas_limit(model, request.options),
-                             .beyond_bytes = *mixing ? kCopyBytes : 0});
-    if (!canvas) return canvas.error();
-    std::optional<CopySource> copies;
-    if (*mixing) copies.emplace(copy_source_of(model, **mixing, *canvas));
-    const CopySource* copy_source = copies ? &*copies : nullptr;
-    result.tokenize_seconds += seconds_since(start);
+  Result<std::vector<InfillResult>> results = infill_batch(model, {&request, 1});
+  if (!results) return results.error();
+  return std::move(results->front());
+}
 
-    const Clock::time_point denoise_start = Clock::now();
-    if (request.options.length == LengthMode::Probe) {
-      canvas = with_probed_lengths(model, request, std::move(*canvas), copy_source);
-      if (!canvas) return canvas.error();
+SamplingOptions sampling_of_try(const SamplingOptions& sampling,
+                                const AlternativeOptions& alternatives, int index) {
+  SamplingOptions changed = sampling;
+  if (index == 0) return changed;
+  changed.seed += static_cast<std::uint64_t>(index);
+  changed.temperature = std::max(changed.temperature, alternatives.temperature);
+  return changed;
+}
+
+Result<std::vector<InfillResult>> infill_alternatives(const Model& model,
+                                                      const InfillRequest& request,
+                                                      const AlternativeOptions& options) {
+  const int most_tries = options.number > 1 ? 2 * options.number : 1;
+  std::vector<InfillResult> alternatives;
+  int tried = 0;
+  while (static_cast<int>(alternatives.size()) < options.number && tried < most_tries) {
+    const int missing = options.number - static_cast<int>(alternatives.size());
+    std::vector<InfillRequest> requests;
+    std::vector<std::unique_ptr<Constraint>> constraints;
+    for (const int end = std::min(tried + missing, most_tries); tried < end; ++tried) {
+      InfillRequest& next = requests.emplace_back(request);
+      next.options.sampling = sampling_of_try(request.options.sampling, options, tried);
+      if (options.make_constraint) {
+        next.constraint = constraints.emplace_back(options.make_constraint()).get();
+      }
+      if (tried == 0) continue;
+      next.on_step = nullptr;
+      next.on_denoise = nullptr;
     }
-    if (request.constraint != nullptr) {
-      request.constraint->begin_canvas(static_cast<int>(filled.size()), filled);
-    }
-    CanvasRun run(model, request, std::move(*canvas), copy_source, result.canvases, result);
-    const Result<void> done = run.run();
-    if (!done) return done.error();
-    result.denoise_seconds += seconds_since(denoise_start);
-    for (HoleFill& fill : run.fills(windows_line_ends)) {
-      filled.push_back(fill.text);
-      result.fills.push_back(std::move(fill));
+    Result<std::vector<InfillResult>> results = infill_batch(model, requests);
+    if (!results) return results.error();
+    for (InfillResult& result : *results) {
+      const bool known =
+          std::any_of(alternatives.begin(), alternatives.end(),
+                      [&](const InfillResult& it) { return same_texts(it, result); });
+      if (!known) alternatives.push_back(std::move(result));
     }
   }
-  return result;
+  return alternatives;
 }
 
 std::string splice(std::string_view text, std::span<const Hole> holes,

@@ -120,6 +120,75 @@ class LengthsOfHoles(LacunaTest):
                          code=1, says="refresh_drift cannot be used with verify")
 
 
+class Alternatives(LacunaTest):
+    """--alternatives: different fills of the same holes, each of which its seed gives alone."""
+
+    TEXT = ("def area(width, height):\n    return ⟦?6⟧\n\n\nprint(area(⟦?3⟧, 3))\n").encode()
+
+    def report(self, *options, text=TEXT):
+        return fill_report(self.write("area.py", text), "--alternatives", *options)
+
+    def test_as_many_as_wanted_and_no_two_alike(self):
+        report = self.report(5, "--no-syntax", "--seed", 3)
+        texts = [tuple(hole["text"] for hole in it["holes"]) for it in report["alternatives"]]
+        self.assertEqual(report["wanted"], 5)
+        self.assertEqual(len(texts), 5)
+        self.assertEqual(len(set(texts)), 5)
+        self.assertEqual(report["left_out"], [])
+        self.assertEqual(report["alternatives"][0]["temperature"], 0)
+        for it in report["alternatives"][1:]:
+            self.assertAlmostEqual(it["temperature"], 0.7)
+            self.assertGreater(it["seed"], 3)
+
+    def test_each_is_the_fill_of_its_seed(self):
+        for numbers in ("f32", "auto"):
+            with self.subTest(numbers=numbers):
+                options = ("--no-syntax", "--dtype", numbers)
+                for it in self.report(3, *options)["alternatives"]:
+                    alone = fill_report(self.write("area.py", self.TEXT), "--seed", it["seed"],
+                                        "--temperature", it["temperature"], *options)
+                    self.assertEqual([hole["text"] for hole in alone["holes"]],
+                                     [hole["text"] for hole in it["holes"]])
+                    self.assertEqual([hole["mean_probability"] for hole in alone["holes"]],
+                                     [hole["mean_probability"] for hole in it["holes"]])
+
+    def test_what_is_shown_parses(self):
+        report = self.report(6, "--tokens", 10, text=Syntax.TEXT.encode())
+        self.assertTrue(report["alternatives"])
+        for it in report["alternatives"]:
+            self.assertEqual(it["syntax"], "parses")
+            compile(Syntax.TEXT.replace("⟦?⟧", it["holes"][0]["text"]), "a.py", "exec")
+        for it in report["left_out"]:
+            self.assertTrue(it["reason"])
+
+    def test_as_text_each_hole_stands_behind_its_place(self):
+        report = self.report(2, "--no-syntax")
+        expected = ""
+        for number, it in enumerate(report["alternatives"], 1):
+            expected += "\n" if expected else ""
+            expected += f"alternative {number} of 2, seed {it['seed']}\n"
+            for place, hole in zip(("2:12", "5:12"), it["holes"]):
+                expected += f"{place}: {hole['text']}\n"
+        path = self.write("area.py", self.TEXT)
+        output = self.run_ok("fill", path, "--alternatives", 2, "--no-syntax")
+        self.assertEqual(output.stdout.decode(), expected)
+        self.assertEqual(path.read_bytes(), self.TEXT)
+
+    def test_one_alternative_is_the_plain_fill(self):
+        plain = fill_report(self.write("area.py", self.TEXT), "--no-syntax")
+        one = self.report(1, "--no-syntax")["alternatives"]
+        self.assertEqual(len(one), 1)
+        self.assertEqual([hole["text"] for hole in one[0]["holes"]],
+                         [hole["text"] for hole in plain["holes"]])
+
+    def test_wrong_usage(self):
+        path = self.write("area.py", self.TEXT)
+        self.run_failing("fill", path, "--alternatives", 3, "--write", code=2,
+                         says="--write takes one fill")
+        self.run_failing("fill", path, "--alternatives", 0, code=2, says="--alternatives")
+        self.run_failing("fill", path, "--alternatives", 65, code=2, says="--alternatives")
+
+
 class FillsKeepEveryOtherByte(LacunaTest):
     """Each text is filled and compared with the report's fills put in by hand."""
 

@@ -1,0 +1,85 @@
+#include "cli/fill_alternatives.h"
+
+#include <algorithm>
+#include <memory>
+#include <set>
+#include <utility>
+
+#include "daemon/syntax_constraint.h"
+#include "grammar/gate.h"
+#include "grammar/tidy_fill.h"
+
+namespace lacuna::cli {
+namespace {
+
+using Texts = std::vector<std::string>;
+
+std::vector<grammar::Span> spans_of(std::span<const engine::Hole> holes) {
+  std::vector<grammar::Span> spans;
+  spans.reserve(holes.size());
+  for (const engine::Hole& hole : holes) spans.push_back({hole.begin, hole.end});
+  return spans;
+}
+
+Texts texts_of(const engine::InfillResult& result) {
+  Texts texts;
+  texts.reserve(result.fills.size());
+  for (const engine::HoleFill& fill : result.fills) texts.push_back(fill.text);
+  return texts;
+}
+
+int masks_left(const engine::InfillResult& result) {
+  int masks = 0;
+  for (const engine::HoleFill& fill : result.fills) masks += fill.masks_left;
+  return masks;
+}
+
+void tidy(std::string_view text, std::span<const grammar::Span> spans,
+          engine::InfillResult& result) {
+  for (std::size_t i = 0; i < spans.size(); ++i) {
+    result.fills[i].text = grammar::tidy_fill(text, spans[i], result.fills[i].text);
+  }
+}
+
+}  // namespace
+
+Result<std::vector<Alternative>> checked_alternatives(const engine::Model& model,
+                                                      const engine::InfillRequest& request,
+                                                      const grammar::Grammar* grammar, int number) {
+  const std::vector<grammar::Span> spans = spans_of(request.holes);
+  std::unique_ptr<grammar::Gate> gate;
+  if (grammar != nullptr) gate = std::make_unique<grammar::Gate>(*grammar, request.text, spans);
+  if (gate && !gate->works()) gate.reset();
+  engine::AlternativeOptions options{.number = number};
+  if (gate && gate->is_sure()) {
+    options.make_constraint = [&] {
+      return std::make_unique<daemon::SyntaxConstraint>(model, *grammar, request.text,
+                                                        request.holes);
+    };
+  }
+  Result<std::vector<engine::InfillResult>> results =
+      engine::infill_alternatives(model, request, options);
+  if (!results) return results.error();
+
+  std::vector<Alternative> alternatives;
+  std::set<Texts> known;
+  for (engine::InfillResult& result : *results) {
+    Alternative it{.result = std::move(result), .syntax = {}, .problem = {}};
+    if (const int masks = masks_left(it.result); masks > 0) {
+      it.problem = std::to_string(masks) + " tokens are left that the model did not fill";
+    } else if (gate) {
+      tidy(request.text, spans, it.result);
+      const std::vector<grammar::Problem> problems = gate->judge(texts_of(it.result));
+      it.syntax = gate->is_sure() ? daemon::SyntaxState::Parses : daemon::SyntaxState::NoWorse;
+      if (!problems.empty()) {
+        it.syntax = daemon::SyntaxState::Withheld;
+        it.problem = problems.front().what;
+      }
+    }
+    // Fills may differ in nothing but what has just been tidied away.
+    if (known.insert(texts_of(it.result)).second) alternatives.push_back(std::move(it));
+  }
+  return alternatives;
+}
+
+}  // namespace lacuna::cli
