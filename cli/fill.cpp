@@ -161,8 +161,8 @@ std::string summary_of(const daemon::CheckedInfill& checked) {
 }
 
 // ok when there is an alternative to show.
-Result<void> check_shown(std::span<const Alternative> alternatives) {
-  for (const Alternative& it : alternatives) {
+Result<void> check_shown(std::span<const CheckedAlternative> alternatives) {
+  for (const CheckedAlternative& it : alternatives) {
     if (it.problem.empty()) return {};
   }
   return fail(ErrorCode::Unavailable,
@@ -205,7 +205,7 @@ int run_alternatives(const FillOptions& options, engine::InfillRequest& request,
                      Interrupts& interrupts, Clock::time_point start) {
   const Clock::time_point fill_start = Clock::now();
   std::vector<int> canvas_of_hole;
-  const Result<std::vector<Alternative>> alternatives = denoise(
+  const Result<std::vector<CheckedAlternative>> alternatives = denoise(
       request, options.watch, terminal, interrupts, canvas_of_hole,
       [&] { return checked_alternatives(model.model, request, grammar, options.alternatives); });
   if (interrupts.exit_code() != 0) return interrupts.exit_code();

@@ -1,6 +1,5 @@
 #include "cli/fill_alternatives.h"
 
-#include <algorithm>
 #include <memory>
 #include <set>
 #include <utility>
@@ -43,9 +42,10 @@ void tidy(std::string_view text, std::span<const grammar::Span> spans,
 
 }  // namespace
 
-Result<std::vector<Alternative>> checked_alternatives(const engine::Model& model,
-                                                      const engine::InfillRequest& request,
-                                                      const grammar::Grammar* grammar, int number) {
+Result<std::vector<CheckedAlternative>> checked_alternatives(const engine::Model& model,
+                                                             const engine::InfillRequest& request,
+                                                             const grammar::Grammar* grammar,
+                                                             int number) {
   const std::vector<grammar::Span> spans = spans_of(request.holes);
   std::unique_ptr<grammar::Gate> gate;
   if (grammar != nullptr) gate = std::make_unique<grammar::Gate>(*grammar, request.text, spans);
@@ -57,19 +57,19 @@ Result<std::vector<Alternative>> checked_alternatives(const engine::Model& model
                                                         request.holes);
     };
   }
-  Result<std::vector<engine::InfillResult>> results =
+  Result<std::vector<engine::Alternative>> fills =
       engine::infill_alternatives(model, request, options);
-  if (!results) return results.error();
+  if (!fills) return fills.error();
 
-  std::vector<Alternative> alternatives;
+  std::vector<CheckedAlternative> alternatives;
   std::set<Texts> known;
-  for (engine::InfillResult& result : *results) {
-    Alternative it{.result = std::move(result), .syntax = {}, .problem = {}};
-    if (const int masks = masks_left(it.result); masks > 0) {
+  for (engine::Alternative& fill : *fills) {
+    CheckedAlternative it{.fill = std::move(fill), .syntax = {}, .problem = {}};
+    if (const int masks = masks_left(it.fill.result); masks > 0) {
       it.problem = std::to_string(masks) + " tokens are left that the model did not fill";
     } else if (gate) {
-      tidy(request.text, spans, it.result);
-      const std::vector<grammar::Problem> problems = gate->judge(texts_of(it.result));
+      tidy(request.text, spans, it.fill.result);
+      const std::vector<grammar::Problem> problems = gate->judge(texts_of(it.fill.result));
       it.syntax = gate->is_sure() ? daemon::SyntaxState::Parses : daemon::SyntaxState::NoWorse;
       if (!problems.empty()) {
         it.syntax = daemon::SyntaxState::Withheld;
@@ -77,7 +77,7 @@ Result<std::vector<Alternative>> checked_alternatives(const engine::Model& model
       }
     }
     // Fills may differ in nothing but what has just been tidied away.
-    if (known.insert(texts_of(it.result)).second) alternatives.push_back(std::move(it));
+    if (known.insert(texts_of(it.fill.result)).second) alternatives.push_back(std::move(it));
   }
   return alternatives;
 }

@@ -5,13 +5,13 @@
 #include <vector>
 
 #include "daemon/checked_infill.h"
-#include "engine/infill.h"
+#include "engine/alternatives.h"
 #include "grammar/grammar.h"
 
 namespace lacuna::cli {
 
-struct Alternative {
-  engine::InfillResult result;
+struct CheckedAlternative {
+  engine::Alternative fill;
   daemon::SyntaxState syntax = daemon::SyntaxState::Unchecked;
   std::string problem;  // why it is not to be shown; empty: nothing
 };
@@ -20,8 +20,9 @@ struct Alternative {
 // steps are kept on the road to code that parses as those of one fill are, but what does not parse
 // in the end is not repaired: it has a problem, and so has a fill with masks left. `grammar` may be
 // null: then nothing is checked.
-Result<std::vector<Alternative>> checked_alternatives(const engine::Model& model,
-                                                      const engine::InfillRequest& request,
-                                                      const grammar::Grammar* grammar, int number);
+Result<std::vector<CheckedAlternative>> checked_alternatives(const engine::Model& model,
+                                                             const engine::InfillRequest& request,
+                                                             const grammar::Grammar* grammar,
+                                                             int number);
 
 }  // namespace lacuna::cli

@@ -171,10 +171,11 @@ std::string to_json(const AlternativesReport& report) {
   Json shown = Json::array();
   Json left_out = Json::array();
   int forward_passes = 0;
-  for (const Alternative& it : report.alternatives) {
-    const engine::InfillResult& result = it.result;
+  for (const CheckedAlternative& it : report.alternatives) {
+    const engine::InfillResult& result = it.fill.result;
+    const engine::SamplingOptions& sampling = it.fill.sampling;
     forward_passes += result.forward_passes;
-    Json entry = {{"seed", result.seed}, {"temperature", as_json(result.temperature)}};
+    Json entry = {{"seed", sampling.seed}, {"temperature", as_json(sampling.temperature)}};
     if (it.problem.empty()) {
       entry["syntax"] = daemon::name_of(it.syntax);
     } else {
@@ -202,22 +203,24 @@ std::string to_json(const AlternativesReport& report) {
 
 std::string to_text(const AlternativesReport& report) {
   const LineIndex lines(report.text);
-  const auto is_shown = [](const Alternative& it) { return it.problem.empty(); };
+  const auto is_shown = [](const CheckedAlternative& it) { return it.problem.empty(); };
   const auto n = std::count_if(report.alternatives.begin(), report.alternatives.end(), is_shown);
   std::string text;
   std::string left_out;
   int number = 0;
-  for (const Alternative& it : report.alternatives) {
-    const std::string seed = "seed " + std::to_string(it.result.seed);
+  for (const CheckedAlternative& it : report.alternatives) {
+    const std::string seed = "seed " + std::to_string(it.fill.sampling.seed);
     if (!is_shown(it)) {
       left_out += "\nleft out: " + seed + ": " + one_line(it.problem) + "\n";
       continue;
     }
-    text += (number == 0 ? "" : "\n") + ("alternative " + std::to_string(++number)) + " of " +
-            std::to_string(n) + ", " + seed + "\n";
-    for (std::size_t i = 0; i < it.result.fills.size(); ++i) {
+    if (number > 0) text += "\n";
+    ++number;
+    text +=
+        "alternative " + std::to_string(number) + " of " + std::to_string(n) + ", " + seed + "\n";
+    for (std::size_t i = 0; i < it.fill.result.fills.size(); ++i) {
       const Position at = position_of(report.text, lines, report.request->holes[i].begin);
-      text += to_string(at) + ": " + it.result.fills[i].text + "\n";
+      text += to_string(at) + ": " + it.fill.result.fills[i].text + "\n";
     }
   }
   return text + left_out;

@@ -33,7 +33,7 @@ struct AlternativesReport {
   std::string_view text;
   const engine::InfillRequest* request;
   int wanted;
-  std::span<const Alternative> alternatives;
+  std::span<const CheckedAlternative> alternatives;
   const LoadedModel* model;
   double fill_seconds;  // of all of them
   double total_seconds;

@@ -429,19 +429,6 @@ void ForwardPass::splice(int slot, int size, const CanvasSplice& splice) {
   }
 }
 
-void ForwardPass::copy(int from, int to, int size) {
-  Buffers& b = *buffers_;
-  for (int layer = 0; layer < b.weights->config.layers; ++layer) {
-    kernels::kv_move(*b.context, {.from = b.cache(from, layer),
-                                  .to = b.cache(to, layer),
-                                  .cos = b.cos.data(),
-                                  .sin = b.sin.data(),
-                                  .begin = 0,
-                                  .end = size,
-                                  .by = 0});
-  }
-}
-
 void ForwardPass::logits(int first, int count, float* out) {
   const Buffers& b = *buffers_;
   assert(first >= 0 && first + count <= b.n_hidden);

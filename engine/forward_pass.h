@@ -45,7 +45,7 @@ struct ForwardLimits {
 };
 
 // Keys and values of the canvases and the buffers of a pass. Everything is allocated here, once;
-// run(), splice(), copy() and logits() allocate nothing.
+// run(), splice() and logits() allocate nothing.
 //
 // A row has the same bits alone and in a batch, as kernels/README.md promises for float products:
 // a batch of canvases gives what they give one after the other.
@@ -68,9 +68,6 @@ class ForwardPass {
   // The slot's canvas of `size` tokens has been spliced: moves what follows, in place. The keys
   // and values of the inserted positions mean nothing until they are computed.
   void splice(int slot, int size, const CanvasSplice& splice);
-
-  // Slot `to` becomes what slot `from` is: keys and values of its first `size` positions.
-  void copy(int from, int to, int size);
 
   // Logits of `count` wanted rows of the last run(), from the first-th on, counted through all
   // inputs in order: [count, V], what the network's rows emit, before any shift.

@@ -2,7 +2,6 @@
 #pragma once
 
 #include <functional>
-#include <memory>
 #include <span>
 #include <stop_token>
 #include <string>
@@ -118,39 +117,13 @@ struct InfillResult {
   int steps = 0;          // of all canvases
   int forward_passes = 0;
   double tokenize_seconds = 0;
-  double denoise_seconds = 0;  // with those of other fills in the same passes
-  std::uint64_t seed = 0;      // of the sampling that made it
-  float temperature = 0;       // the same
+  double denoise_seconds = 0;
 };
 
 // Holes that fit one canvas with the text between them are denoised jointly; others one canvas
 // after the other, each seeing the fills before it. InvalidInput when a single hole is larger
 // than the canvas or the model cannot do what the length or copy mode needs, Cancelled when stopped.
 Result<InfillResult> infill(const Model& model, const InfillRequest& request);
-
-struct AlternativeOptions {
-  int number = 1;  // that are wanted
-  // Of all tries but the first, where the request's own is not higher: their texts differ, and are
-  // still likely ones.
-  float temperature = 0.7F;
-  // A constraint remembers the fill that it vets, so each try has its own, in place of the
-  // request's. Null where nothing is vetted: then the request must not have one.
-  std::function<std::unique_ptr<Constraint>()> make_constraint = {};
-};
-
-// The sampling of a try, from 0 on: the first is the request's own, the others have the seeds that
-// follow it.
-SamplingOptions sampling_of_try(const SamplingOptions& sampling,
-                                const AlternativeOptions& alternatives, int index);
-
-// Different fills of the same holes, made in the same forward passes: each is what infill() gives
-// with the sampling of its try, bit for bit, whatever else is tried. In the order of the tries,
-// without those that repeat the texts of an earlier one; where some do, as many again are tried, at
-// most twice `number` in all. So there may be fewer than were wanted, but never none. The first try
-// reports its steps, the others do not. Errors are those of infill().
-Result<std::vector<InfillResult>> infill_alternatives(const Model& model,
-                                                      const InfillRequest& request,
-                                                      const AlternativeOptions& options);
 
 // Tokens of a canvas: what `options` say, else what the model was trained for, at most 2,048.
 int canvas_limit(const Model& model, const InfillOptions& options);

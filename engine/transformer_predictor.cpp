@@ -16,31 +16,6 @@ int rows_of_logits(int rows, int vocab_size) {
 
 bool is_guided(const PredictRequest& request) { return request.guidance.scale != 0; }
 
-// A pass over a whole canvas that nothing else hangs on.
-bool is_plain_pass(const PredictRequest& request) {
-  return request.rows.size() == request.canvas.size() && !request.variant && !is_guided(request) &&
-         request.watch == nullptr;
-}
-
-// The first request whose pass computes all that request `r` asks for: alternatives begin with the
-// same canvas, and differ only in what they draw. `r` itself where there is none before it.
-std::size_t same_pass(std::span<const PredictRequest> requests, std::size_t r) {
-  const PredictRequest& request = requests[r];
-  if (!is_plain_pass(request)) return r;
-  for (std::size_t i = 0; i < r; ++i) {
-    if (is_plain_pass(requests[i]) && std::ranges::equal(requests[i].canvas, request.canvas) &&
-        std::ranges::equal(requests[i].masked, request.masked)) {
-      return i;
-    }
-  }
-  return r;
-}
-
-bool has_variant(std::span<const PredictRequest> requests) {
-  return std::any_of(requests.begin(), requests.end(),
-                     [](const PredictRequest& request) { return request.variant; });
-}
-
 }  // namespace
 
 TransformerPredictor::TransformerPredictor(const Transformer& transformer,
@@ -57,7 +32,6 @@ TransformerPredictor::TransformerPredictor(const Transformer& transformer,
   inputs_.reserve(rows);
   wanted_.reserve(rows);
   sources_.reserve(rows + 1);
-  first_wanted_.reserve(rows + 1);
 }
 
 int TransformerPredictor::row_that_predicts(int position) const {
@@ -93,48 +67,26 @@ void TransformerPredictor::run(std::span<const PredictRequest> requests) {
                        .watch = watch});
     return static_cast<int>(first);
   };
-  // A variant sees its slot as the pass leaves it, which a copied one is only afterwards.
-  const bool may_share = !has_variant(requests);
-  first_wanted_.clear();
   for (std::size_t r = 0; r < requests.size(); ++r) {
     const PredictRequest& request = requests[r];
-    const std::size_t same = may_share ? same_pass(requests, r) : r;
-    if (same != r) {
-      first_wanted_.push_back(first_wanted_[same]);
-      add_sources(request, static_cast<int>(r), first_wanted_[same], -1);
-      continue;
-    }
     const int first =
         add_input(request, request.canvas, request.slot, request.variant ? nullptr : request.watch);
     const int guide = is_guided(request) ? add_input(request, request.guidance.canvas,
                                                      request.guidance.slot, nullptr)
                                          : -1;
-    first_wanted_.push_back(first);
-    add_sources(request, static_cast<int>(r), first, guide);
+    int row = -1;
+    int last = -1;  // row of the network
+    for (std::size_t i = 0; i < request.masked.size(); ++i) {
+      const int predicts = row_that_predicts(request.masked[i]);
+      if (row < 0 || predicts != last) ++row;
+      last = predicts;
+      sources_.push_back({.request = static_cast<int>(r),
+                          .index = static_cast<int>(i),
+                          .row = first + row,
+                          .unconditional = guide < 0 ? -1 : guide + row});
+    }
   }
   pass_.run(inputs_);
-  for (std::size_t r = 0; may_share && r < requests.size(); ++r) {
-    const std::size_t same = same_pass(requests, r);
-    if (same == r) continue;
-    pass_.copy(requests[same].slot, requests[r].slot, static_cast<int>(requests[r].canvas.size()));
-  }
-}
-
-// Of all candidates of a request whose wanted rows are those from `first` on, and those that guide
-// it those from `guide` on, if that is not -1.
-void TransformerPredictor::add_sources(const PredictRequest& request, int request_idx, int first,
-                                       int guide) {
-  int row = -1;
-  int last = -1;  // row of the network
-  for (std::size_t i = 0; i < request.masked.size(); ++i) {
-    const int predicts = row_that_predicts(request.masked[i]);
-    if (row < 0 || predicts != last) ++row;
-    last = predicts;
-    sources_.push_back({.request = request_idx,
-                        .index = static_cast<int>(i),
-                        .row = first + row,
-                        .unconditional = guide < 0 ? -1 : guide + row});
-  }
 }
 
 // `count` rows of logits from `row` on; guided by as many from `unconditional` on, if not -1.
@@ -151,21 +103,16 @@ void TransformerPredictor::compute_logits(const PredictRequest& request, int row
   }
 }
 
-// Draws the candidates [begin, end), whose wanted rows lie one after the other, or are once more
-// those of a request before.
+// Draws the candidates [begin, end), whose wanted rows lie one after the other.
 void TransformerPredictor::draw_range(std::span<const PredictRequest> requests, int begin, int end,
                                       std::span<Candidate> candidates) {
   const auto V = static_cast<std::size_t>(transformer_->config().vocab_size);
   while (begin < end) {
     const Source& first = sources_[begin];
     int next = begin;
-    int last_row = first.row;
-    while (next < end && sources_[next].row >= first.row &&
-           sources_[next].row < first.row + chunk_) {
-      last_row = std::max(last_row, sources_[next++].row);
-    }
+    while (next < end && sources_[next].row < first.row + chunk_) ++next;
     compute_logits(requests[first.request], first.row, first.unconditional,
-                   last_row - first.row + 1);
+                   sources_[next - 1].row - first.row + 1);
     context_->pool().run(next - begin, [&](int task, int thread) {
       const Source& source = sources_[begin + task];
       const float* row = logits_.data() + static_cast<std::size_t>(source.row - first.row) * V;

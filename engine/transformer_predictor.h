@@ -39,7 +39,6 @@ class TransformerPredictor : public Predictor {
   };
 
   void run(std::span<const PredictRequest> requests);
-  void add_sources(const PredictRequest& request, int request_idx, int first, int guide);
   void add_wanted(std::span<const std::int32_t> positions);
   void draw_range(std::span<const PredictRequest> requests, int begin, int end,
                   std::span<Candidate> candidates);
@@ -52,7 +51,6 @@ class TransformerPredictor : public Predictor {
   std::vector<ForwardInput> inputs_;  // of the last pass
   std::vector<std::int32_t> wanted_;  // rows of the network, one input's after the other's
   std::vector<Source> sources_;       // of all candidates, in order
-  std::vector<int> first_wanted_;     // for each request: its first row in wanted_
   std::vector<float> logits_;         // [chunk_, V]
   std::vector<float> unguided_;       // [chunk_, V], allocated when first needed
   std::vector<DrawScratch> scratch_;  // one for each thread

@@ -1,4 +1,6 @@
 // Several fills of the same holes in the same passes, against fills that are made one by one.
+#include "engine/alternatives.h"
+
 #include <map>
 #include <memory>
 #include <set>
@@ -6,7 +8,6 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-#include "engine/infill.h"
 #include "tests/helpers/small_model.h"
 
 namespace lacuna::engine {
@@ -28,23 +29,29 @@ InfillRequest request_for(std::string_view text) {
   return request;
 }
 
-std::vector<InfillResult> alternatives_of(const Model& model, const InfillRequest& request,
-                                          const AlternativeOptions& options) {
+std::vector<Alternative> alternatives_of(const Model& model, const InfillRequest& request,
+                                         const AlternativeOptions& options) {
   auto alternatives = infill_alternatives(model, request, options);
   EXPECT_TRUE(alternatives.has_value()) << alternatives.error().message;
-  return alternatives ? std::move(*alternatives) : std::vector<InfillResult>();
+  return alternatives ? std::move(*alternatives) : std::vector<Alternative>();
 }
 
-std::vector<std::string> texts_of(const InfillResult& result) {
-  std::vector<std::string> texts;
+using Texts = std::vector<std::string>;
+
+Texts texts_of(const InfillResult& result) {
+  Texts texts;
   for (const HoleFill& fill : result.fills) texts.push_back(fill.text);
   return texts;
 }
 
-void expect_same(const InfillResult& a, const InfillResult& b, const std::string& where) {
+Texts texts_of(const Alternative& alternative) { return texts_of(alternative.result); }
+
+void expect_same(const Alternative& one, const Alternative& other, const std::string& where) {
+  EXPECT_EQ(one.sampling.seed, other.sampling.seed) << where;
+  EXPECT_EQ(one.sampling.temperature, other.sampling.temperature) << where;
+  const InfillResult& a = one.result;
+  const InfillResult& b = other.result;
   EXPECT_EQ(texts_of(a), texts_of(b)) << where;
-  EXPECT_EQ(a.seed, b.seed) << where;
-  EXPECT_EQ(a.temperature, b.temperature) << where;
   EXPECT_EQ(a.canvases, b.canvases) << where;
   EXPECT_EQ(a.steps, b.steps) << where;
   EXPECT_EQ(a.forward_passes, b.forward_passes) << where;
@@ -57,10 +64,10 @@ void expect_same(const InfillResult& a, const InfillResult& b, const std::string
 }
 
 // What infill() gives for one try after the other, without the texts that come again.
-std::vector<InfillResult> one_by_one(const Model& model, const InfillRequest& request,
-                                     const AlternativeOptions& options) {
-  std::vector<InfillResult> found;
-  std::set<std::vector<std::string>> known;
+std::vector<Alternative> one_by_one(const Model& model, const InfillRequest& request,
+                                    const AlternativeOptions& options) {
+  std::vector<Alternative> found;
+  std::set<Texts> known;
   for (int i = 0; i < 2 * options.number; ++i) {
     if (static_cast<int>(found.size()) == options.number) break;
     InfillRequest alone = request;
@@ -70,7 +77,8 @@ std::vector<InfillResult> one_by_one(const Model& model, const InfillRequest& re
     if (constraint) alone.constraint = constraint.get();
     auto result = infill(model, alone);
     EXPECT_TRUE(result.has_value()) << result.error().message;
-    if (result && known.insert(texts_of(*result)).second) found.push_back(std::move(*result));
+    if (!result || !known.insert(texts_of(*result)).second) continue;
+    found.push_back({.sampling = alone.options.sampling, .result = std::move(*result)});
   }
   return found;
 }
@@ -138,8 +146,9 @@ TEST(AlternativesTest, EachIsWhatItsSeedGivesAloneOverSeveralCanvasesAndBatches)
   const InfillRequest request = request_for(text);
   const auto alternatives = alternatives_of(small.model, request, {.number = 3});
   ASSERT_FALSE(alternatives.empty());
-  EXPECT_EQ(alternatives[0].canvases, 2);
-  EXPECT_GT(alternatives[0].canvas_tokens, 3 * 1024) << "three of them are more than 4,096 tokens";
+  EXPECT_EQ(alternatives[0].result.canvases, 2);
+  EXPECT_GT(alternatives[0].result.canvas_tokens, 3 * 1024)
+      << "three of them are more than 4,096 tokens";
   expect_one_by_one(small.model, request, {.number = 3}, "far holes");
 }
 
@@ -168,14 +177,14 @@ TEST(AlternativesTest, TheFirstIsThePlainFillAndTheOthersDifferFromItAndFromEach
   const InfillRequest request = request_for(kText);
   const auto alternatives = alternatives_of(small.model, request, {.number = 6});
   EXPECT_EQ(texts_of(alternatives[0]), texts_of(*infill(small.model, request)));
-  EXPECT_EQ(alternatives[0].temperature, 0);
-  std::set<std::vector<std::string>> texts;
-  for (const InfillResult& alternative : alternatives) texts.insert(texts_of(alternative));
+  EXPECT_EQ(alternatives[0].sampling.temperature, 0);
+  std::set<Texts> texts;
+  for (const Alternative& alternative : alternatives) texts.insert(texts_of(alternative));
   EXPECT_EQ(texts.size(), alternatives.size());
   EXPECT_EQ(alternatives.size(), 6U);
   for (std::size_t i = 1; i < alternatives.size(); ++i) {
-    EXPECT_EQ(alternatives[i].temperature, 0.7F);
-    EXPECT_GT(alternatives[i].seed, alternatives[i - 1].seed);
+    EXPECT_EQ(alternatives[i].sampling.temperature, 0.7F);
+    EXPECT_GT(alternatives[i].sampling.seed, alternatives[i - 1].sampling.seed);
   }
 }
 
@@ -184,7 +193,7 @@ TEST(AlternativesTest, WhereEveryTryGivesTheSameTextThereIsOne) {
   const InfillRequest request = request_for(kText);
   const auto alternatives = alternatives_of(small.model, request, {.number = 5, .temperature = 0});
   ASSERT_EQ(alternatives.size(), 1U);
-  EXPECT_EQ(alternatives[0].seed, 40U);
+  EXPECT_EQ(alternatives[0].sampling.seed, 40U);
 }
 
 TEST(AlternativesTest, AHigherTemperatureOfTheRequestHoldsForAll) {

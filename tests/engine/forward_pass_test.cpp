@@ -73,25 +73,6 @@ TEST(ForwardPassTest, ABatchOfManyRowsGivesTheSameBits) {
   }
 }
 
-TEST(ForwardPassTest, ACopiedSlotGoesOnAsTheOneItIsOf) {
-  ReferenceModel model("golden/dream_tiny");
-  Ids canvas = canvas_of(150, 1);
-  const Ids window = {70, 71, 90};
-  ForwardPass pass(model.transformer, model.context, {.canvas = 160, .slots = 2}, Precision::F32);
-  const Ids other = canvas_of(160, 2);
-  const Ids rows = iota_ids(160);
-  const ForwardInput before{.canvas = other, .rows = rows, .wanted = {}, .slot = 1};
-  pass.run({&before, 1});
-  pass.run(canvas, std::span(rows).first(150), {});
-  pass.copy(0, 1, 150);
-  for (const std::int32_t row : window) canvas[row] = (canvas[row] + 7) % 90;
-  const ForwardInput copied{.canvas = canvas, .rows = window, .wanted = window, .slot = 1};
-  pass.run({&copied, 1});
-  const std::vector<float> logits = logits_of(pass, 0, window.size(), model.vocab_size());
-  pass.run(canvas, window, window);
-  EXPECT_EQ(logits, logits_of(pass, 0, window.size(), model.vocab_size()));
-}
-
 TEST(ForwardPassTest, AVariantOfAllRowsIsThatCanvasAndLeavesTheSlotAsItWas) {
   ReferenceModel model("golden/llada_tiny");
   const Ids base = canvas_of(24, 1);

@@ -1,0 +1,222 @@
+#include "engine/infill_batch.h"
+
+#include <algorithm>
+#include <chrono>
+#include <map>
+#include <memory>
+#include <string>
+#include <utility>
+
+#include "engine/canvas.h"
+#include "engine/canvas_run.h"
+#include "engine/length.h"
+#include "engine/transformer_predictor.h"
+
+namespace lacuna::engine {
+namespace {
+
+using Clock = std::chrono::steady_clock;
+
+double seconds_since(Clock::time_point start) {
+  return std::chrono::duration<double>(Clock::now() - start).count();
+}
+
+bool has_windows_line_ends(std::string_view text) {
+  std::size_t crlf = 0;
+  std::size_t lf = 0;
+  for (std::size_t at = text.find('\n'); at != std::string_view::npos;
+       at = text.find('\n', at + 1)) {
+    (at > 0 && text[at - 1] == '\r' ? crlf : lf) += 1;
+  }
+  return crlf > lf;
+}
+
+// The canvas with holes of the lengths that the model finds likely.
+Result<Canvas> with_probed_lengths(const Model& model, const InfillRequest& request, Canvas canvas,
+                                   const CopySource* copies) {
+  if (!model.length_calibration()) return model.length_calibration().error();
+  std::vector<std::uint8_t> fixed;
+  fixed.reserve(canvas.holes.size());
+  for (const CanvasHole& hole : canvas.holes) {
+    fixed.push_back(request.holes[hole.hole_idx].tokens ? 1 : 0);
+  }
+  const InfillOptions& options = request.options;
+  const int room = canvas_limit(model, options) - static_cast<int>(canvas.tokens.size()) +
+                   options.max_hole_tokens;
+  const std::vector<int> lengths = choose_lengths(
+      model, canvas, *model.length_calibration(), copies,
+      std::max(options.max_hole_tokens, options.default_hole_tokens),
+      std::min(room, model.config().max_positions - static_cast<int>(canvas.tokens.size())), fixed);
+  return with_lengths(canvas, lengths, model.mask_token());
+}
+
+// A canvas before its first step.
+struct ReadyCanvas {
+  Canvas canvas;
+  std::optional<CopySource> copies;
+  double tokenize_seconds = 0;
+  double probe_seconds = 0;
+
+  const CopySource* copy_source() const { return copies ? &*copies : nullptr; }
+};
+
+using Texts = std::vector<std::string>;
+
+// The canvas for the holes behind those that are filled.
+Result<ReadyCanvas> make_ready(const Model& model, const InfillRequest& request,
+                               const std::optional<CopyMixing>& mixing, const Texts& filled) {
+  const Clock::time_point start = Clock::now();
+  Result<Canvas> canvas =
+      build_canvas(model, {.text = request.text,
+                           .holes = request.holes,
+                           .filled = filled,
+                           .language = request.language,
+                           .line_comment = request.line_comment,
+                           .context = request.context,
+                           .default_hole_tokens = request.options.default_hole_tokens,
+                           .max_tokens = canvas_limit(model, request.options),
+                           .beyond_bytes = mixing ? kCopyBytes : 0});
+  if (!canvas) return canvas.error();
+  ReadyCanvas ready;
+  if (mixing) ready.copies.emplace(copy_source_of(model, *mixing, *canvas));
+  ready.tokenize_seconds = seconds_since(start);
+  if (request.options.length == LengthMode::Probe) {
+    const Clock::time_point probe_start = Clock::now();
+    canvas = with_probed_lengths(model, request, std::move(*canvas), ready.copy_source());
+    if (!canvas) return canvas.error();
+    ready.probe_seconds = seconds_since(probe_start);
+  }
+  ready.canvas = std::move(*canvas);
+  return ready;
+}
+
+// Tokens of the canvases that share a forward pass, where they are more than one: memory grows
+// with them, and a pass over a few thousand rows is no slower for each of them.
+constexpr int kBatchTokens = 4096;
+
+// Requests that differ in their sampling, and in whom they ask and tell, but in nothing else.
+class InfillBatch {
+ public:
+  InfillBatch(const Model& model, std::span<const InfillRequest> requests,
+              const std::optional<CopyMixing>& mixing)
+      : model_(model),
+        common_(requests.front()),
+        mixing_(mixing),
+        windows_line_ends_(has_windows_line_ends(requests.front().text)) {
+    for (const InfillRequest& request : requests) {
+      fills_.push_back({.request = &request, .result = {}, .filled = {}, .run = {}});
+    }
+  }
+
+  Result<std::vector<InfillResult>> run() {
+    while (has_open()) {
+      if (const Result<void> done = fill_next_canvases(); !done) return done.error();
+    }
+    std::vector<InfillResult> results;
+    for (Fill& fill : fills_) results.push_back(std::move(fill.result));
+    return results;
+  }
+
+ private:
+  struct Fill {
+    const InfillRequest* request;
+    InfillResult result;
+    Texts filled;  // of the first holes
+    std::unique_ptr<CanvasRun> run;
+  };
+
+  bool is_open(const Fill& fill) const { return fill.filled.size() < common_.holes.size(); }
+  bool has_open() const {
+    return std::any_of(fills_.begin(), fills_.end(), [&](const Fill& it) { return is_open(it); });
+  }
+
+  // One canvas of each fill that has holes left. Fills that have been the same so far have the same
+  // canvas.
+  Result<void> fill_next_canvases() {
+    std::map<Texts, ReadyCanvas> ready_after;
+    std::vector<Fill*> open;
+    for (Fill& fill : fills_) {
+      if (!is_open(fill)) continue;
+      const auto [entry, is_new] = ready_after.try_emplace(fill.filled);
+      if (is_new) {
+        Result<ReadyCanvas> ready = make_ready(model_, common_, mixing_, fill.filled);
+        if (!ready) return ready.error();
+        entry->second = std::move(*ready);
+      }
+      const ReadyCanvas& ready = entry->second;
+      fill.result.tokenize_seconds += ready.tokenize_seconds;
+      fill.result.denoise_seconds += ready.probe_seconds;
+      fill.run = std::make_unique<CanvasRun>(model_, *fill.request, ready.canvas,
+                                             ready.copy_source(), fill.result);
+      open.push_back(&fill);
+    }
+    return denoise_all(open);
+  }
+
+  Result<void> denoise_all(std::span<Fill* const> fills) const {
+    std::vector<DenoiseRequest> requests;
+    for (std::size_t i = 0; i < fills.size(); ++i) {
+      const Fill& fill = *fills[i];
+      if (Constraint* constraint = fill.request->constraint; constraint != nullptr) {
+        constraint->begin_canvas(static_cast<int>(fill.filled.size()), fill.filled);
+      }
+      requests.push_back(fill.run->denoise_request());
+    }
+    int canvas = 1;
+    for (const DenoiseRequest& request : requests) {
+      canvas = std::max(canvas, limits_of(request).canvas);
+    }
+    const auto together = static_cast<std::size_t>(std::max(1, kBatchTokens / canvas));
+    for (std::size_t i = 0; i < fills.size(); i += together) {
+      const std::size_t n = std::min(together, fills.size() - i);
+      const Result<void> done =
+          denoise_together(fills.subspan(i, n), std::span(requests).subspan(i, n));
+      if (!done) return done;
+    }
+    return {};
+  }
+
+  Result<void> denoise_together(std::span<Fill* const> fills,
+                                std::span<const DenoiseRequest> requests) const {
+    const Clock::time_point start = Clock::now();
+    TransformerPredictor predictor(model_.transformer(), model_.context(), limits_of(requests),
+                                   model_.precision());
+    std::vector<Result<DenoiseResult>> denoised = denoise_batch(predictor, requests);
+    const double seconds = seconds_since(start);
+    for (std::size_t i = 0; i < fills.size(); ++i) {
+      if (!denoised[i]) return denoised[i].error();
+      Fill& fill = *fills[i];
+      fill.result.denoise_seconds += seconds;
+      for (HoleFill& hole : fill.run->finish(std::move(*denoised[i]), windows_line_ends_)) {
+        fill.filled.push_back(hole.text);
+        fill.result.fills.push_back(std::move(hole));
+      }
+    }
+    return {};
+  }
+
+  const Model& model_;
+  const InfillRequest& common_;
+  const std::optional<CopyMixing>& mixing_;
+  bool windows_line_ends_;
+  std::vector<Fill> fills_;
+};
+
+}  // namespace
+
+Result<std::vector<InfillResult>> infill_batch(const Model& model,
+                                               std::span<const InfillRequest> requests) {
+  const InfillRequest& common = requests.front();
+  if (common.holes.empty()) return fail(ErrorCode::InvalidInput, "there is no hole to fill");
+  if (common.options.length == LengthMode::Elastic &&
+      !(model.config().expand_token && model.config().delete_token)) {
+    return fail(ErrorCode::InvalidInput,
+                "length elastic needs a model with an expand token; this one has none: use "
+                "probe or fixed");
+  }
+  const Result<std::optional<CopyMixing>> mixing = copy_mixing_for(model, common.options);
+  if (!mixing) return mixing.error();
+  return InfillBatch(model, requests, *mixing).run();
+}
+
+}  // namespace lacuna::engine
