@@ -16,6 +16,7 @@ struct Command {
 
 // Each adds its subcommand and options to the root. One file pair for each.
 Command add_fill(CLI::App& root);
+Command add_rewrite(CLI::App& root);
 Command add_generate(CLI::App& root);
 Command add_debug(CLI::App& root);
 Command add_model(CLI::App& root);

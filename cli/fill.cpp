@@ -1,26 +1,22 @@
 #include "cli/fill.h"
 
 #include <CLI/CLI.hpp>
+#include <algorithm>
 #include <chrono>
 #include <iterator>
 #include <memory>
 
 #include "cli/command.h"
 #include "cli/exit.h"
-#include "cli/fill_alternatives.h"
-#include "cli/fill_display.h"
-#include "cli/fill_report.h"
+#include "cli/fill_run.h"
 #include "cli/interrupts.h"
 #include "cli/load_model.h"
 #include "cli/option_checks.h"
 #include "cli/position.h"
 #include "cli/source_text.h"
-#include "cli/standard_io.h"
-#include "daemon/checked_infill.h"
 #include "engine/infill.h"
 #include "engine/profile.h"
 #include "grammar/holes.h"
-#include "support/file.h"
 
 namespace lacuna::cli {
 namespace {
@@ -43,14 +39,133 @@ constexpr const char* kExamples =
     "Examples:\n"
     "  lacuna fill examples/inventory.py --watch        watch its markers denoise\n"
     "  lacuna fill main.go --write                      fill the markers in place\n"
-    "  lacuna fill main.go --at 12:5 --tokens 24        insert at a place\n"
+    "  lacuna fill main.go --at 12:5 --tokens 24        finish what stands at a place\n"
+    "  lacuna fill main.go --span 12:5-12:5             insert at a place\n"
     "  lacuna fill main.go --span 12:5-14:2 --json      replace a span, report how\n"
     "  lacuna fill main.go --node Server.Close          write the body of a function again\n"
     "  lacuna fill main.go --at 12:5 --alternatives 5   see five fills of one place\n"
     "  git show HEAD:a.py | lacuna fill - --lang python fill standard input";
 
-// The usage errors that no single option can see.
-std::string problem_of(const FillOptions& options) {
+// What each cursor's hole masks: what belongs there by the grammar, up to the next place; without a
+// grammar, or where the parser is lost, nothing.
+std::vector<engine::Hole> holes_at(std::string_view text, const FillOptions& options,
+                                   std::span<const std::size_t> cursors,
+                                   std::span<const engine::Hole> others) {
+  const grammar::Grammar* grammar = grammar::grammar_of(language_for(text, options));
+  const auto tree = grammar == nullptr ? std::nullopt : grammar::parse(*grammar, text);
+  std::vector<engine::Hole> holes;
+  for (const std::size_t cursor : cursors) {
+    engine::Hole hole{.begin = cursor, .end = cursor, .tokens = {}, .hint = {}};
+    if (tree) {
+      const grammar::Span span = grammar::hole_at_cursor(text, *tree, cursor).span;
+      hole.begin = span.begin;
+      hole.end = span.end;
+    }
+    const auto stop_at = [&](std::size_t place) {
+      if (place > hole.begin) hole.end = std::min(hole.end, place);
+    };
+    for (const std::size_t other : cursors) stop_at(other);
+    for (const engine::Hole& other : others) stop_at(other.begin);
+    holes.push_back(std::move(hole));
+  }
+  return holes;
+}
+
+// The tree of a text, for places that are nodes of it.
+Result<std::vector<grammar::PickedHole>> picked_holes(std::string_view text,
+                                                      const FillOptions& options) {
+  const grammar::Grammar* grammar = grammar::grammar_of(language_for(text, options));
+  if (grammar == nullptr) {
+    return fail(ErrorCode::InvalidInput,
+                "--node and --stubs need a language with a grammar; name it with --lang");
+  }
+  const auto tree = grammar::parse(*grammar, text);
+  if (!tree) return fail(ErrorCode::InvalidInput, "the parser does not find its way in the file");
+  std::vector<grammar::PickedHole> all;
+  for (const std::string& node : options.nodes) {
+    auto holes = grammar::holes_of_node(text, *tree, node);
+    if (!holes) return holes.error();
+    std::move(holes->begin(), holes->end(), std::back_inserter(all));
+  }
+  if (options.stubs) {
+    auto holes = grammar::stub_bodies(text, *tree);
+    if (holes.empty() && all.empty()) {
+      return fail(ErrorCode::InvalidInput, "there is no body that says it is still to be written");
+    }
+    std::move(holes.begin(), holes.end(), std::back_inserter(all));
+  }
+  return all;
+}
+
+}  // namespace
+
+const Language* language_for(std::string_view text, const FillOptions& options) {
+  if (options.language == "none") return nullptr;
+  return options.language.empty() ? language_of_file(options.file, text)
+                                  : language_named(options.language);
+}
+
+Result<std::vector<engine::Hole>> holes_of(std::string_view text, const FillOptions& options) {
+  const bool has_nodes = !options.nodes.empty() || options.stubs;
+  if (options.at.empty() && options.spans.empty() && !has_nodes) {
+    Result<std::vector<engine::Hole>> holes = engine::find_markers(text, kMaxHoleTokens);
+    if (!holes || !holes->empty()) return holes;
+    return fail(
+        ErrorCode::InvalidInput,
+        "there is no hole: mark one with \u27E6?\u27E7, or name a place with --at LINE:COL, "
+        "--span LINE:COL-LINE:COL or --node NAME");
+  }
+  const LineIndex lines(text);
+  std::vector<engine::Hole> holes;
+  std::vector<std::size_t> cursors;
+  for (const std::string& at : options.at) {
+    const auto place = parse_position(at);
+    if (!place) return place.error();
+    const auto cursor = byte_offset(text, lines, *place);
+    if (!cursor) return cursor.error();
+    cursors.push_back(*cursor);
+  }
+  for (const std::string& span_text : options.spans) {
+    const auto span = parse_span(span_text);
+    if (!span) return span.error();
+    const auto first = byte_offset(text, lines, span->begin);
+    if (!first) return first.error();
+    const auto last = byte_offset(text, lines, span->end);
+    if (!last) return last.error();
+    holes.push_back({.begin = *first, .end = *last, .tokens = {}, .hint = {}});
+  }
+  if (has_nodes) {
+    const auto picked = picked_holes(text, options);
+    if (!picked) return picked.error();
+    for (const grammar::PickedHole& hole : *picked) {
+      holes.push_back({.begin = hole.span.begin, .end = hole.span.end, .tokens = {}, .hint = {}});
+    }
+  }
+  if (!cursors.empty()) {
+    std::vector<engine::Hole> found = holes_at(text, options, cursors, holes);
+    std::move(found.begin(), found.end(), std::back_inserter(holes));
+  }
+  if (const auto ok = engine::check_and_sort(text, holes); !ok) return ok.error();
+  return holes;
+}
+
+engine::InfillOptions infill_options(const FillOptions& options) {
+  engine::InfillOptions infill;
+  if (!options.profile.empty()) engine::apply(*engine::profile_named(options.profile), infill);
+  infill.sampling = *with_flags(infill.sampling, options.sampling, options.common.seed);
+  infill.steps_per_token = options.sampling.steps ? 0 : 1;
+  infill.default_hole_tokens = options.tokens;
+  infill.max_canvas = options.context;
+  infill.exact = infill.exact || options.common.exact;
+  infill.cache = with_cache_flags(infill.cache, options.sampling);
+  infill.length = *engine::parse_length_mode(options.length);
+  infill.copy = *engine::parse_copy_mode(options.copy);
+  infill.max_hole_tokens = options.max_tokens;
+  infill.single_line = options.single_line;
+  return infill;
+}
+
+std::string problem_of_fill(const FillOptions& options) {
   if (options.write && options.file == "-") {
     return "--write needs a file; the result of standard input goes to standard output";
   }
@@ -80,269 +195,67 @@ std::string problem_of(const FillOptions& options) {
   return sampling ? "" : sampling.error().message;
 }
 
-// Names the first hole that could not be finished.
-Result<void> check_finished(std::string_view text, std::span<const engine::Hole> holes,
-                            std::span<const engine::HoleFill> fills) {
-  for (std::size_t i = 0; i < fills.size(); ++i) {
-    if (fills[i].masks_left == 0) continue;
-    const LineIndex lines(text);
-    return fail(ErrorCode::Unavailable,
-                "the hole at " + to_string(position_of(text, lines, holes[i].begin)) + " has " +
-                    std::to_string(fills[i].masks_left) +
-                    " tokens left that the model did not fill; try other --steps or --alg, or "
-                    "leave out --exact");
-  }
-  return {};
-}
-
-// Runs `fill` while the steps of `request` are shown on the terminal.
-template <class Fill>
-auto denoise(engine::InfillRequest& request, bool watch, Terminal& terminal, Interrupts& interrupts,
-             std::vector<int>& canvas_of_hole, const Fill& fill) {
-  FillDisplay display(terminal, watch, request.text, request.holes,
-                      request.options.default_hole_tokens);
-  canvas_of_hole.assign(request.holes.size(), 0);
-  request.stop = interrupts.token();
-  request.on_step = [&](const engine::InfillProgress& progress) {
-    for (const int hole : progress.holes) {
-      canvas_of_hole[static_cast<std::size_t>(hole)] = progress.canvas_idx;
-    }
-    display.step(progress);
-  };
-  const Interrupts::Cooperative cooperative(interrupts);
-  display.begin();
-  auto result = fill();
-  display.end();
-  return result;
-}
-
-Result<void> deliver(const FillOptions& options, const FillReport& report, Interrupts& interrupts) {
-  const std::string filled =
-      engine::splice(report.text, report.request->holes, report.checked->result.fills);
-  if (options.write) {
-    // A signal must not end the process between writing the new file and renaming it.
-    const Interrupts::Cooperative cooperative(interrupts);
-    if (Result<void> ok = write_file(options.file, filled); !ok) return ok;
-  }
-  if (options.common.json) return write_output(to_json(report));
-  return options.write ? Result<void>() : write_output(filled);
-}
-
-// What was withheld, in one line; ok when nothing was.
-Result<void> check_shown(std::string_view text, std::span<const engine::Hole> holes,
-                         const daemon::CheckedInfill& checked) {
-  std::string places;
-  std::string reason;
-  for (std::size_t i = 0; i < holes.size(); ++i) {
-    if (checked.holes[i].state != daemon::SyntaxState::Withheld) continue;
-    const LineIndex lines(text);
-    places += (places.empty() ? "" : ", ") + to_string(position_of(text, lines, holes[i].begin));
-    if (reason.empty()) reason = checked.holes[i].reason;
-  }
-  if (places.empty()) return {};
-  return fail(ErrorCode::Unavailable,
-              "left as it was, because no fill was found that parses: the hole at " + places +
-                  " (" + reason + "); try another --seed or length, or --no-syntax to see it");
-}
-
-std::string summary_of(const daemon::CheckedInfill& checked) {
-  int good = 0;
-  int repaired = 0;
-  for (const daemon::HoleSyntax& hole : checked.holes) {
-    good += hole.state == daemon::SyntaxState::Parses ? 1 : 0;
-    repaired += hole.repairs > 0 ? 1 : 0;
-  }
-  std::string line = std::to_string(good) + " of " + std::to_string(checked.holes.size()) +
-                     " fills parse, " + std::to_string(checked.constraint.vetoed) +
-                     " tokens refused, " + std::to_string(repaired) + " fills repaired";
-  if (!checked.constraint_off.empty())
-    line += "; steps were not checked: " + checked.constraint_off;
-  return line;
-}
-
-// ok when there is an alternative to show.
-Result<void> check_shown(std::span<const CheckedAlternative> alternatives) {
-  for (const CheckedAlternative& it : alternatives) {
-    if (it.problem.empty()) return {};
-  }
-  return fail(ErrorCode::Unavailable,
-              "no alternative was found that can be shown (" + alternatives.front().problem +
-                  "); try another --seed or length, or --no-syntax to see what there is");
-}
-
-// The tree of a text, for places that are nodes of it.
-Result<std::vector<grammar::PickedHole>> picked_holes(std::string_view text,
-                                                      const FillOptions& options) {
-  const grammar::Grammar* grammar = grammar::grammar_of(language_for(text, options));
-  if (grammar == nullptr) {
-    return fail(ErrorCode::InvalidInput,
-                "--node and --stubs need a language with a grammar; name it with --lang");
-  }
-  const auto tree = grammar::parse(*grammar, text);
-  if (!tree) return fail(ErrorCode::InvalidInput, "the parser does not find its way in the file");
-  std::vector<grammar::PickedHole> all;
-  for (const std::string& node : options.nodes) {
-    auto holes = grammar::holes_of_node(text, *tree, node);
-    if (!holes) return holes.error();
-    std::move(holes->begin(), holes->end(), std::back_inserter(all));
-  }
-  if (options.stubs) {
-    auto holes = grammar::stub_bodies(text, *tree);
-    if (holes.empty() && all.empty()) {
-      return fail(ErrorCode::InvalidInput, "there is no body that says it is still to be written");
-    }
-    std::move(holes.begin(), holes.end(), std::back_inserter(all));
-  }
-  return all;
-}
-
-double seconds_since(Clock::time_point start) {
-  return std::chrono::duration<double>(Clock::now() - start).count();
-}
-
-int run_alternatives(const FillOptions& options, engine::InfillRequest& request,
-                     const grammar::Grammar* grammar, const LoadedModel& model, Terminal& terminal,
-                     Interrupts& interrupts, Clock::time_point start) {
-  const Clock::time_point fill_start = Clock::now();
-  std::vector<int> canvas_of_hole;
-  const Result<std::vector<CheckedAlternative>> alternatives = denoise(
-      request, options.watch, terminal, interrupts, canvas_of_hole,
-      [&] { return checked_alternatives(model.model, request, grammar, options.alternatives); });
-  if (interrupts.exit_code() != 0) return interrupts.exit_code();
-  if (!alternatives) return report(alternatives.error());
-  if (const auto ok = check_shown(*alternatives); !ok) return report(ok.error());
-  const AlternativesReport all = {.file = options.file,
-                                  .text = request.text,
-                                  .request = &request,
-                                  .wanted = options.alternatives,
-                                  .alternatives = *alternatives,
-                                  .model = &model,
-                                  .fill_seconds = seconds_since(fill_start),
-                                  .total_seconds = seconds_since(start)};
-  const Result<void> printed = write_output(options.common.json ? to_json(all) : to_text(all));
-  return printed ? kDone : report(printed.error());
-}
-
-}  // namespace
-
-const Language* language_for(std::string_view text, const FillOptions& options) {
-  if (options.language == "none") return nullptr;
-  return options.language.empty() ? language_of_file(options.file, text)
-                                  : language_named(options.language);
-}
-
-Result<std::vector<engine::Hole>> holes_of(std::string_view text, const FillOptions& options) {
-  const bool has_nodes = !options.nodes.empty() || options.stubs;
-  if (options.at.empty() && options.spans.empty() && !has_nodes) {
-    Result<std::vector<engine::Hole>> holes = engine::find_markers(text, kMaxHoleTokens);
-    if (!holes || !holes->empty()) return holes;
-    return fail(
-        ErrorCode::InvalidInput,
-        "there is no hole: mark one with \u27E6?\u27E7, or name a place with --at LINE:COL, "
-        "--span LINE:COL-LINE:COL or --node NAME");
-  }
-  const LineIndex lines(text);
-  std::vector<engine::Hole> holes;
-  const auto add = [&](Position begin, Position end) -> Result<void> {
-    const auto first = byte_offset(text, lines, begin);
-    if (!first) return first.error();
-    const auto last = byte_offset(text, lines, end);
-    if (!last) return last.error();
-    holes.push_back({.begin = *first, .end = *last, .tokens = {}, .hint = {}});
-    return {};
-  };
-  for (const std::string& at : options.at) {
-    const auto place = parse_position(at);
-    if (!place) return place.error();
-    if (const auto ok = add(*place, *place); !ok) return ok.error();
-  }
-  for (const std::string& span_text : options.spans) {
-    const auto span = parse_span(span_text);
-    if (!span) return span.error();
-    if (const auto ok = add(span->begin, span->end); !ok) return ok.error();
-  }
-  if (has_nodes) {
-    const auto picked = picked_holes(text, options);
-    if (!picked) return picked.error();
-    for (const grammar::PickedHole& hole : *picked) {
-      holes.push_back({.begin = hole.span.begin, .end = hole.span.end, .tokens = {}, .hint = {}});
-    }
-  }
-  if (const auto ok = engine::check_and_sort(text, holes); !ok) return ok.error();
-  return holes;
-}
-
-engine::InfillOptions infill_options(const FillOptions& options) {
-  engine::InfillOptions infill;
-  if (!options.profile.empty()) engine::apply(*engine::profile_named(options.profile), infill);
-  infill.sampling = *with_flags(infill.sampling, options.sampling, options.common.seed);
-  infill.steps_per_token = options.sampling.steps ? 0 : 1;
-  infill.default_hole_tokens = options.tokens;
-  infill.max_canvas = options.context;
-  infill.exact = infill.exact || options.common.exact;
-  infill.cache = with_cache_flags(infill.cache, options.sampling);
-  infill.length = *engine::parse_length_mode(options.length);
-  infill.copy = *engine::parse_copy_mode(options.copy);
-  infill.max_hole_tokens = options.max_tokens;
-  infill.single_line = options.single_line;
-  return infill;
-}
-
 int run_fill(const FillOptions& options) {
   const Clock::time_point start = Clock::now();
-  if (const std::string problem = problem_of(options); !problem.empty()) {
+  if (const std::string problem = problem_of_fill(options); !problem.empty()) {
     return report_usage("fill", problem);
   }
   const Result<std::string> text = read_source(options.file);
   if (!text) return report(text.error());
   Result<std::vector<engine::Hole>> holes = holes_of(*text, options);
-  if (!holes) {
-    const std::string name = options.file == "-" ? "standard input" : options.file;
-    return report(name + ": " + holes.error().message);
-  }
+  if (!holes) return report(name_of_source(options.file) + ": " + holes.error().message);
 
   Terminal terminal(2);
   Interrupts interrupts(terminal);
   const Result<LoadedModel> model = load_model(options.common, true, &terminal);
   if (!model) return report(model.error());
-
-  engine::InfillRequest request;
-  request.text = *text;
+  engine::InfillRequest request = request_of(*text, options);
   request.holes = std::move(*holes);
-  const Language* language = language_for(*text, options);
-  if (language != nullptr) {
-    request.language = language->model_name;
-    request.line_comment = language->line_comment;
-  }
-  request.options = infill_options(options);
-  daemon::SyntaxOptions syntax;
-  if (!options.no_syntax && !request.options.exact) syntax.grammar = grammar::grammar_of(language);
-  if (options.alternatives > 0) {
-    return run_alternatives(options, request, syntax.grammar, *model, terminal, interrupts, start);
-  }
-  std::vector<int> canvas_of_hole;
-  const Result<daemon::CheckedInfill> checked =
-      denoise(request, options.watch, terminal, interrupts, canvas_of_hole,
-              [&] { return daemon::checked_infill(model->model, request, syntax); });
-  if (interrupts.exit_code() != 0) return interrupts.exit_code();
-  if (!checked) return report(checked.error());
-  if (const auto ok = check_finished(*text, request.holes, checked->result.fills); !ok) {
-    return report(ok.error());
-  }
-  if (options.watch && terminal.can_draw() && syntax.grammar != nullptr)
-    terminal.write(summary_of(*checked) + "\n", {});
-  const FillReport fill_report = {.file = options.file,
-                                  .written = options.write,
-                                  .text = *text,
-                                  .request = &request,
-                                  .checked = &*checked,
-                                  .canvas_of_hole = canvas_of_hole,
-                                  .model = &*model,
-                                  .total_seconds = seconds_since(start)};
-  const Result<void> delivered = deliver(options, fill_report, interrupts);
-  if (!delivered) return report(delivered.error());
-  const Result<void> shown = check_shown(*text, request.holes, *checked);
-  return shown ? kDone : report(shown.error());
+  return fill_and_deliver(options, *model, request, terminal, interrupts, start);
+}
+
+void add_shared_fill_options(CLI::App& app, FillOptions& options) {
+  app.add_flag("--no-syntax", options.no_syntax,
+               "Take whatever the model writes, whether it parses or not");
+  app.add_option("--profile", options.profile,
+                 "fast, balanced, quality or exact: how many tokens a pass fixes and how often "
+                 "the context is computed anew; single options go before it")
+      ->type_name("NAME")
+      ->check([](const std::string& name) {
+        const auto profile = engine::profile_named(name);
+        return profile ? std::string() : profile.error().message;
+      });
+  app.add_option("--length", options.length,
+                 "Who decides how long holes without a length become: fixed (--tokens; a "
+                 "rewrite as long as what it replaces), probe (the length at which the model is "
+                 "surest), or elastic (the model, while it "
+                 "denoises; needs an expand token) (default: fixed)")
+      ->type_name("MODE")
+      ->check(one_of({"fixed", "probe", "elastic"}));
+  add_copy_option(app, options.copy);
+  app.add_option("--max-tokens", options.max_tokens,
+                 "The longest that --length probe or elastic makes a hole (default 64)")
+      ->type_name("N")
+      ->check(whole_number(1, kMaxHoleTokens));
+  app.add_option("--lang", options.language,
+                 "The language, as in python or cpp, or none (default: by the file's name or first "
+                 "line)")
+      ->type_name("NAME");
+  app.add_option("--context", options.context,
+                 "Tokens of text and holes that the model sees at once (default: what it was "
+                 "trained for, at most 2048)")
+      ->type_name("N")
+      ->check(whole_number(16, 1 << 20));
+  app.add_flag("--write", options.write, "Change the file in place instead of printing it");
+  app.add_flag("--watch", options.watch, "Show on standard error how the holes denoise");
+  add_json_option(
+      app, options.common,
+      "Print a report (holes, text, steps, probabilities, timings) instead of the file");
+  add_model_option(app, options.common);
+  add_device_options(app, options.common);
+  add_seed_option(app, options.common);
+  add_sampling_options(app, options.sampling, options.common,
+                       {.steps = "one for each token", .alg = "entropy"});
 }
 
 Command add_fill(CLI::App& root) {
@@ -351,7 +264,10 @@ Command add_fill(CLI::App& root) {
   app->footer(kExamples);
   const auto options = std::make_shared<FillOptions>();
   app->add_option("FILE", options->file, "The file to fill, or - for standard input")->required();
-  app->add_option("--at", options->at, "A hole at LINE:COL; may be given several times")
+  app->add_option("--at", options->at,
+                  "A hole at LINE:COL instead of what stands there: the rest of the word, "
+                  "expression, argument or statement, over several lines if it goes on; an "
+                  "insertion where there is nothing or no grammar; may be given several times")
       ->type_name("LINE:COL");
   app->add_option("--span", options->spans,
                   "A hole instead of the text from LINE:COL up to LINE:COL; may be given several "
@@ -363,59 +279,19 @@ Command add_fill(CLI::App& root) {
       ->type_name("NAME|LINE|KIND");
   app->add_flag("--stubs", options->stubs,
                 "Holes instead of the bodies that are only pass, ..., a TODO or the like");
-  app->add_flag("--no-syntax", options->no_syntax,
-                "Take whatever the model writes, whether it parses or not");
   app->add_option("--tokens", options->tokens,
                   "Length of holes whose marker gives none; the model may leave tokens empty "
                   "(default 16)")
       ->type_name("N")
       ->check(whole_number(1, kMaxHoleTokens));
-  app->add_option("--profile", options->profile,
-                  "fast, balanced, quality or exact: how many tokens a pass fixes and how often "
-                  "the context is computed anew; single options go before it")
-      ->type_name("NAME")
-      ->check([](const std::string& name) {
-        const auto profile = engine::profile_named(name);
-        return profile ? std::string() : profile.error().message;
-      });
-  app->add_option("--length", options->length,
-                  "Who decides how long holes without a length become: fixed (--tokens), probe "
-                  "(the length at which the model is surest), or elastic (the model, while it "
-                  "denoises; needs an expand token) (default: fixed)")
-      ->type_name("MODE")
-      ->check(one_of({"fixed", "probe", "elastic"}));
-  add_copy_option(*app, options->copy);
-  app->add_option("--max-tokens", options->max_tokens,
-                  "The longest that --length probe or elastic makes a hole (default 64)")
-      ->type_name("N")
-      ->check(whole_number(1, kMaxHoleTokens));
-  app->add_flag("--single-line", options->single_line, "End every hole before the first line end");
-  app->add_option(
-         "--lang", options->language,
-         "The language, as in python or cpp, or none (default: by the file's name or first "
-         "line)")
-      ->type_name("NAME");
-  app->add_option("--context", options->context,
-                  "Tokens of text and holes that the model sees at once (default: what it was "
-                  "trained for, at most 2048)")
-      ->type_name("N")
-      ->check(whole_number(16, 1 << 20));
   app->add_option("--alternatives", options->alternatives,
                   "Print up to N different fills of the holes instead of the file: the one that "
                   "there is without this option, and others at temperature 0.7 or what "
                   "--temperature says, if that is higher, with the seeds that follow")
       ->type_name("N")
       ->check(whole_number(1, kMaxAlternatives));
-  app->add_flag("--write", options->write, "Change the file in place instead of printing it");
-  app->add_flag("--watch", options->watch, "Show on standard error how the holes denoise");
-  add_json_option(
-      *app, options->common,
-      "Print a report (holes, text, steps, probabilities, timings) instead of the file");
-  add_model_option(*app, options->common);
-  add_device_options(*app, options->common);
-  add_seed_option(*app, options->common);
-  add_sampling_options(*app, options->sampling, options->common,
-                       {.steps = "one for each token", .alg = "entropy"});
+  app->add_flag("--single-line", options->single_line, "End every hole before the first line end");
+  add_shared_fill_options(*app, *options);
   return {app, [options] {
             // The model is loaded for it, too.
             if (options->profile == "exact") options->common.exact = true;

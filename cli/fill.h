@@ -11,6 +11,10 @@
 #include "engine/infill.h"
 #include "support/language.h"
 
+namespace CLI {  // NOLINT(readability-identifier-naming): CLI11 calls itself so
+class App;
+}
+
 namespace lacuna::cli {
 
 inline constexpr int kMaxHoleTokens = 4096;
@@ -47,6 +51,12 @@ Result<std::vector<engine::Hole>> holes_of(std::string_view text, const FillOpti
 
 // What the options mean to the engine. They must be ones that `lacuna fill` accepts.
 engine::InfillOptions infill_options(const FillOptions& options);
+
+// The usage errors that no single option can see; empty when there is none.
+std::string problem_of_fill(const FillOptions& options);
+
+// Adds what `fill` and `rewrite` have in common: everything but the places and their lengths.
+void add_shared_fill_options(CLI::App& app, FillOptions& options);
 
 int run_fill(const FillOptions& options);
 

@@ -85,8 +85,8 @@ int run(int argc, char** argv) {
   app.set_version_flag("--version", "lacuna " LACUNA_VERSION);
   app.require_subcommand(0, 1);
   std::vector<Command> commands;
-  for (const auto add : {add_fill, add_generate, add_lsp, add_serve, add_model, add_doctor,
-                         add_bench, add_eval, add_analyze, add_debug}) {
+  for (const auto add : {add_fill, add_rewrite, add_generate, add_lsp, add_serve, add_model,
+                         add_doctor, add_bench, add_eval, add_analyze, add_debug}) {
     commands.push_back(add(app));
   }
   if (const std::string problem = problem_with_commands(app, argc, argv); !problem.empty()) {

@@ -636,6 +636,16 @@ Result<std::vector<PickedHole>> holes_of_node(std::string_view text, const Synta
   return holes;
 }
 
+std::vector<PickedHole> all_bodies(std::string_view text, const SyntaxTree& tree) {
+  const Outline outline = outline_of(text, tree);
+  const std::vector<Leaf> leaves = leaves_of(tree);
+  std::vector<PickedHole> holes;
+  for (const Item& item : outline.items) {
+    holes.push_back(body_hole(text, tree, outline, leaves, item));
+  }
+  return holes;
+}
+
 std::vector<PickedHole> stub_bodies(std::string_view text, const SyntaxTree& tree) {
   const Outline outline = outline_of(text, tree);
   const std::vector<Leaf> leaves = leaves_of(tree);

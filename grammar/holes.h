@@ -52,6 +52,9 @@ PickedHole hole_of_diagnostic(std::string_view text, const SyntaxTree& tree, Spa
 Result<std::vector<PickedHole>> holes_of_node(std::string_view text, const SyntaxTree& tree,
                                               std::string_view name_line_or_kind);
 
+// The bodies of all functions and classes, as holes_of_node() gives them.
+std::vector<PickedHole> all_bodies(std::string_view text, const SyntaxTree& tree);
+
 // Bodies that say that they are still to be written: `pass`, `...`, a TODO, unimplemented!(), an
 // exception that says so.
 std::vector<PickedHole> stub_bodies(std::string_view text, const SyntaxTree& tree);

@@ -162,6 +162,7 @@ IndentStyle indent_style_of(std::string_view text) {
   // A step of 1 is the star of a block comment.
   const auto best = std::max_element(steps.begin() + 2, steps.end());
   if (*best > 0) style.unit = static_cast<int>(best - steps.begin());
+  style.seen = style.tabs || *best > 0;
   return style;
 }
 

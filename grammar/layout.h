@@ -25,7 +25,8 @@ std::vector<LayoutError> python_layout_errors(std::string_view text, const Synta
 // How the lines of a file are indented.
 struct IndentStyle {
   bool tabs = false;
-  int unit = 4;  // columns, where it is blanks
+  int unit = 4;       // columns, where it is blanks
+  bool seen = false;  // some line of the file shows it
 
   bool operator==(const IndentStyle&) const = default;
 };

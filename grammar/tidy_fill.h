@@ -13,6 +13,9 @@ namespace lacuna::grammar {
 
 // The fill of bytes `hole` of `text` with the tabs or blanks of the file at the begin of its lines,
 // and without blanks at its end where a line ends after it. Its lines must end as the file's do.
+//
+// A fill whose blocks are all indented by one other unit than the file's gets the file's; a line that
+// only goes on keeps its place beside the one before. Not where text of several lines may be in it.
 std::string tidy_fill(std::string_view text, Span hole, std::string_view fill);
 
 // How many bytes at the end of the fill are what follows the hole anyway, longest first; those of

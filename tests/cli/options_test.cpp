@@ -130,6 +130,24 @@ TEST(FillHolesTest, AreTheMarkersUnlessPlacesAreNamed) {
   EXPECT_EQ(holes(text, options), "error: a hole ends at byte 10, before its begin at byte 11");
 }
 
+TEST(FillHolesTest, AtACursorTakeWhatTheGrammarFindsThere) {
+  const std::string text = "x = f(a,\n      b)\ny = g(1)\n";
+  FillOptions options;
+  options.file = "a.py";
+  options.at = {"1:7"};
+  EXPECT_EQ(holes(text, options), "[6,7)") << "an argument";
+  options.at = {"1:5"};
+  EXPECT_EQ(holes(text, options), "[4,17)") << "an expression of two lines";
+  options.at = {"1:5", "1:9"};
+  EXPECT_EQ(holes(text, options), "[4,8)[8,16)") << "up to the next place";
+  options.at = {"3:5"};
+  options.spans = {"3:7-3:8"};
+  EXPECT_EQ(holes(text, options), "[22,24)[24,25)") << "up to a span";
+  options.spans = {};
+  options.language = "none";
+  EXPECT_EQ(holes(text, options), "[22,22)") << "without a grammar an insertion";
+}
+
 TEST(FillHolesTest, SayWhatToDoWhenThereIsNone) {
   const std::string none = holes("abc\n", {});
   EXPECT_NE(none.find("⟦?⟧"), std::string::npos);

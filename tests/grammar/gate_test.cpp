@@ -129,9 +129,12 @@ TEST(PythonLayoutTest, FindsWhatCompileRefuses) {
 }
 
 TEST(IndentStyleTest, IsTheMostCommonStep) {
-  EXPECT_EQ(indent_style_of("a\n  b\n    c\n  d\n"), (IndentStyle{.tabs = false, .unit = 2}));
-  EXPECT_EQ(indent_style_of("a\n\tb\n\t\tc\n"), (IndentStyle{.tabs = true, .unit = 4}));
-  EXPECT_EQ(indent_style_of("/*\n * a\n */\nb\n    c\n"), (IndentStyle{.tabs = false, .unit = 4}));
+  EXPECT_EQ(indent_style_of("a\n  b\n    c\n  d\n"),
+            (IndentStyle{.tabs = false, .unit = 2, .seen = true}));
+  EXPECT_EQ(indent_style_of("a\n\tb\n\t\tc\n"),
+            (IndentStyle{.tabs = true, .unit = 4, .seen = true}));
+  EXPECT_EQ(indent_style_of("/*\n * a\n */\nb\n    c\n"),
+            (IndentStyle{.tabs = false, .unit = 4, .seen = true}));
   EXPECT_EQ(indent_style_of(""), IndentStyle{});
 }
 
@@ -153,6 +156,57 @@ TEST(TidyFillTest, TakesTheTabsOrBlanksOfTheFile) {
   EXPECT_EQ(tidy_fill(tabs, {17, 17}, "if a {\n        b\n    }"), "if a {\n\t\tb\n\t}");
   const std::string blanks = "def f():\n  a\n  b\n  \n";
   EXPECT_EQ(tidy_fill(blanks, {19, 19}, "if a:\n\t\tb"), "if a:\n    b");
+}
+
+struct Rescaled {
+  const char* source;  // the hole is marked
+  const char* fill;
+  const char* tidy;
+};
+
+void check_rescaled(const Rescaled& it) {
+  const MarkedText text = marked(it.source);
+  EXPECT_EQ(tidy_fill(text.text, text.spans.at(0), it.fill), it.tidy) << it.source;
+}
+
+TEST(TidyFillTest, IndentsByTheUnitOfTheFile) {
+  const Rescaled table[] = {
+      {"def f():\n    a\n    «»\n", "if b:\n      c\n      d\n    e",
+       "if b:\n        c\n        d\n    e"},
+      {"def f():\n    a\n\ndef g():\n«»\n", "  if b:\n    c\n  d", "  if b:\n      c\n  d"},
+      {"void f() {\n  a();\n  «»\n}\n",
+       "if (b) {\n      c();\n      if (d) {\n          e();\n      }\n  }",
+       "if (b) {\n    c();\n    if (d) {\n      e();\n    }\n  }"},
+      {"func f() {\n\tx\n\t«»\n}\n", "if a {\n    b\n  }", "if a {\n\t\tb\n\t}"},
+      {"function f()\n  a()\n  «»\nend\n", "if b then\n      c()\n  end",
+       "if b then\n    c()\n  end"},
+  };
+  for (const Rescaled& it : table) check_rescaled(it);
+}
+
+TEST(TidyFillTest, KeepsWhatGoesOnInItsPlaceBesideTheLineBefore) {
+  check_rescaled({"def f():\n    a\n    «»\n", "if b:\n      c(d,\n        e)\n      g",
+                  "if b:\n        c(d,\n          e)\n        g"});
+  check_rescaled({"def f():\n    a\n    «»\n", "if (b and\n        c):\n      d",
+                  "if (b and\n        c):\n        d"});
+}
+
+TEST(TidyFillTest, LeavesIndentationThatSaysNothing) {
+  const Rescaled table[] = {
+      // Its own unit.
+      {"void f() {\n  a();\n  «»\n}\n", "if (b) {\n    c();\n  }", "if (b) {\n    c();\n  }"},
+      // A line that goes on opens no block.
+      {"void f() {\n  a();\n  «»\n}\n", "x = b +\n      c;", "x = b +\n      c;"},
+      // Two units.
+      {"void f() {\n  a();\n  «»\n}\n", "if (b) {\n      c();\n  }\n  if (d) {\n     e();\n  }",
+       "if (b) {\n      c();\n  }\n  if (d) {\n     e();\n  }"},
+      // Text may be in it.
+      {"def f():\n    a\n    «»\n", "if b:\n      c = '''\n   x'''",
+       "if b:\n      c = '''\n   x'''"},
+      // The file shows no unit.
+      {"«»\n", "if b:\n  c", "if b:\n  c"},
+  };
+  for (const Rescaled& it : table) check_rescaled(it);
 }
 
 TEST(TidyFillTest, LeavesNoBlanksAtTheEndOfALine) {
