@@ -8,7 +8,7 @@ nvim=$(realpath "$2")
 out=$(realpath "$3")
 root=$(realpath "$(dirname "$0")/..")
 work=$(mktemp -d)
-trap 'tmux -S "$work/tmux" kill-server 2>/dev/null; rm -rf "$work"' EXIT
+trap 'tmux -S "$work/tmux" kill-server 2>/dev/null || true; rm -rf "$work"' EXIT
 
 cat >"$work/init.lua" <<LUA
 vim.opt.runtimepath:prepend('$root/editor-plugins/neovim')
@@ -44,6 +44,18 @@ start() {
   tmux -S "$work/tmux" set -ga terminal-overrides ',*:Tc'
 }
 keys() { tmux -S "$work/tmux" send-keys "$@"; }
+# All ends: the daemon, and the editor, which would outlive its terminal.
+leave() {
+  keys Escape
+  sleep 0.5 # an Escape that other keys follow at once would be Alt with the first of them
+  keys ':Lacuna shutdown' Enter
+  for _ in $(seq 100); do
+    pgrep -f "$work/daemon.sock" >/dev/null || break
+    sleep 0.1
+  done
+  keys ':qa!' Enter
+  while tmux -S "$work/tmux" has-session 2>/dev/null; do sleep 0.1; done
+}
 screen() { tmux -S "$work/tmux" capture-pane -e -p; }
 wait_event() {
   for _ in $(seq 600); do
@@ -61,7 +73,7 @@ keys 'Go' 'return '
 wait_event LacunaSuggestionShown
 sleep 0.5
 screen | "$root/scripts/draw_terminal.py" "$out/neovim-suggestion.svg" --columns 76
-tmux -S "$work/tmux" kill-server
+leave
 
 cat >"$work/sample.py" <<'PYTHON'
 class Stack:
@@ -97,3 +109,4 @@ keys ':Lacuna fill' Enter
   sleep 0.3
   screen
 } | "$root/scripts/draw_terminal.py" "$out/neovim-fill.svg" --columns 76
+leave

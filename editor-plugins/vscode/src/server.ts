@@ -1,4 +1,5 @@
 // The language server: started with the first document that is to have suggestions, ended when there is none.
+import { spawn } from 'node:child_process';
 import * as vscode from 'vscode';
 import {
   CloseAction,
@@ -49,26 +50,30 @@ export class Server implements vscode.Disposable {
     return this.queue(() => this.stop()).then(() => this.refresh());
   }
 
-  /** Ends the daemon, and with it our server. */
+  /** Ends our server and the daemon. */
   shutDown(): Promise<void> {
     return this.queue(async () => {
-      const client = this.client;
-      if (!client) {
-        return;
-      }
-      this.client = undefined;
-      this.status = undefined;
+      await this.stop();
+      // A server that still has its editor when the daemon ends starts another daemon. So this is sent by a server of
+      // its own, with the end of that in the same piece.
+      const messages = [
+        { id: 1, method: 'initialize', params: { processId: null, capabilities: {} } },
+        { method: 'initialized', params: {} },
+        { id: 2, method: 'workspace/executeCommand', params: { command: 'lacuna.shutdownDaemon', arguments: [] } },
+        { id: 3, method: 'shutdown' },
+        { method: 'exit' },
+      ];
+      const text = messages
+        .map((message) => JSON.stringify({ jsonrpc: '2.0', ...message }))
+        .map((body) => `Content-Length: ${Buffer.byteLength(body)}\r\n\r\n${body}`)
+        .join('');
+      const path = settings().get<string>('path') || 'lacuna';
+      const child = spawn(path, serverArguments(), { stdio: ['pipe', 'ignore', 'ignore'], timeout: 10_000 });
       const ended = new Promise<void>((resolve) => {
-        client.onDidChangeState((change) => change.newState === State.Stopped && resolve());
-        setTimeout(resolve, 5000);
+        child.on('error', () => resolve()).on('exit', () => resolve());
       });
-      // All at once: a server that still has its editor when the daemon ends starts another daemon.
-      const ignored = () => {};
-      client.sendRequest('workspace/executeCommand', { command: 'lacuna.shutdownDaemon', arguments: [] }).catch(ignored);
-      client.sendRequest('shutdown').catch(ignored);
-      await client.sendNotification('exit');
+      child.stdin.on('error', () => {}).write(text);
       await ended;
-      await client.dispose(2000).catch(ignored);
     });
   }
 
@@ -197,9 +202,6 @@ export class Server implements vscode.Disposable {
   }
 
   private onClosed(): { action: CloseAction; handled: boolean } {
-    if (!this.client) {
-      return { action: CloseAction.DoNotRestart, handled: true };
-    }
     const now = Date.now();
     this.restarts = this.restarts.filter((time) => now - time < restartWindow);
     if (this.restarts.length >= maxRestarts) {

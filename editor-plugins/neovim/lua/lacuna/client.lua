@@ -295,22 +295,27 @@ function M.refresh()
   end
 end
 
---- Ends the daemon, and with it our server. Off until it is switched on again.
+--- Ends our server and the daemon. Off until it is switched on again.
 function M.shutdown()
   state.enabled = false
-  local client = M.get()
-  if not client then
-    state.tell('the server is not running')
-    return
+  M.refresh()
+  -- A server that still has its editor when the daemon ends starts another daemon. So this is sent by a server of its
+  -- own, with the end of that in the same piece.
+  local messages = {
+    { id = 1, method = 'initialize', params = { processId = vim.NIL, capabilities = vim.empty_dict() } },
+    { method = 'initialized', params = vim.empty_dict() },
+    { id = 2, method = 'workspace/executeCommand', params = { command = 'lacuna.shutdownDaemon', arguments = {} } },
+    { id = 3, method = 'shutdown' },
+    { method = 'exit' },
+  }
+  local text = ''
+  for _, message in ipairs(messages) do
+    message.jsonrpc = '2.0'
+    local body = vim.json.encode(message)
+    text = text .. ('Content-Length: %d\r\n\r\n%s'):format(#body, body)
   end
-  for bufnr in pairs(client.attached_buffers) do
-    forget(bufnr)
-  end
-  gone[client.id] = true
-  -- All at once: a server that still has its editor when the daemon ends starts another daemon.
-  M.execute(client, 'lacuna.shutdownDaemon', {})
-  M.request(client, 'shutdown', nil, function() end)
-  M.notify(client, 'exit')
+  local options = { stdin = true, stdout = false, stderr = false, timeout = 10000 }
+  vim.system(config.current.cmd, options, function() end):write(text)
 end
 
 function M.restart()
