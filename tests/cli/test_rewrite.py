@@ -78,9 +78,9 @@ class Rewrite(LacunaTest):
         self.assertTrue(plain.startswith(TEXT[: BODY[0]]))
 
     def test_a_file_too_long_for_one_canvas(self):
-        lines = b"".join(b"    x%d = x%d + %d\n" % (i + 1, i, i) for i in range(120))
-        text = b"def area(x0):\n" + lines + b"    return x120\n"
-        self.assertGreater(len(self.holes("--strength", 0.1, "--context", 600, text=text)), 0)
+        lines = b"".join(b"    x%d = x%d + %d\n" % (i + 1, i, i) for i in range(40))
+        text = b"def area(x0):\n" + lines + b"    return x40\n"
+        self.assertGreater(len(self.holes("--strength", 0.05, "--context", 192, text=text)), 0)
 
     def test_checked_as_fill_does(self):
         path = self.write("area.py", TEXT)
