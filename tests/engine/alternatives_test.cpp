@@ -140,16 +140,15 @@ TEST(AlternativesTest, EachIsWhatItsSeedGivesAloneOverSeveralCanvasesAndBatches)
   std::string text;
   for (int i = 0; i < 1000; ++i) {
     text += "line_" + std::to_string(i) + " = call()\n";
-    if (i == 300) text += "first = ⟦?4⟧\n";
-    if (i == 700) text += "second = ⟦?4⟧\n";
+    if (i == 300) text += "first = ⟦?2⟧\n";
+    if (i == 700) text += "second = ⟦?2⟧\n";
   }
-  InfillRequest request = request_for(text);
-  request.options.max_canvas = 1400;
-  const auto alternatives = alternatives_of(small.model, request, {.number = 3});
+  const InfillRequest request = request_for(text);
+  const auto alternatives = alternatives_of(small.model, request, {.number = 9, .temperature = 2});
   ASSERT_FALSE(alternatives.empty());
   EXPECT_EQ(alternatives[0].result.canvases, 2);
-  EXPECT_GT(alternatives[0].result.canvas_tokens * 3 / 2, 4096) << "what one batch may have";
-  expect_one_by_one(small.model, request, {.number = 3}, "far holes");
+  EXPECT_GT(alternatives[0].result.canvas_tokens * 9 / 2, 4096) << "what one batch may have";
+  expect_one_by_one(small.model, request, {.number = 9, .temperature = 2}, "far holes");
 }
 
 TEST(AlternativesTest, MoreOfThemLeaveTheFirstOnesAsTheyAre) {
