@@ -34,6 +34,11 @@ std::size_t boundary_after(std::string_view text, std::size_t offset) {
   return offset;
 }
 
+// Nodes may end inside a character or a line end where the text is broken.
+Span whole_characters(std::string_view text, Span span) {
+  return {boundary_before(text, span.begin), boundary_after(text, span.end)};
+}
+
 Span line_around(std::string_view text, std::size_t offset) {
   const std::size_t before =
       offset == 0 ? std::string_view::npos : text.find_last_of("\r\n", offset - 1);
@@ -423,7 +428,8 @@ Span without_docstring(std::string_view text, const SyntaxTree& tree, const Outl
 PickedHole body_hole(std::string_view text, const SyntaxTree& tree, const Outline& outline,
                      const std::vector<Leaf>& leaves, const Item& item) {
   PickedHole hole;
-  hole.span = without_docstring(text, tree, outline, inner_body(text, leaves, item.body));
+  hole.span = whole_characters(
+      text, without_docstring(text, tree, outline, inner_body(text, leaves, item.body)));
   hole.kind = HoleKind::Body;
   hole.node = item.kind;
   hole.why = "the body of " + item.name;
@@ -540,7 +546,7 @@ PickedHole hole_at_cursor(std::string_view text, const SyntaxTree& tree, std::si
 
 PickedHole hole_of_selection(std::string_view text, const SyntaxTree& tree, Span selection) {
   PickedHole hole;
-  hole.span = {boundary_before(text, selection.begin), boundary_after(text, selection.end)};
+  hole.span = whole_characters(text, selection);
   const Span inner = trimmed(text, hole.span);
   const NodeView node = node_around(tree, inner);
   hole.why = "the selection";
@@ -560,14 +566,13 @@ PickedHole hole_of_selection(std::string_view text, const SyntaxTree& tree, Span
 PickedHole hole_of_diagnostic(std::string_view text, const SyntaxTree& tree, Span range) {
   constexpr int kShortLines = 3;
   const Outline outline = outline_of(text, tree);
-  const Span inner =
-      trimmed(text, {boundary_before(text, range.begin), boundary_after(text, range.end)});
+  const Span inner = trimmed(text, whole_characters(text, range));
   const auto statement = statement_around(tree, outline, inner);
   PickedHole hole;
   if (statement) {
     const std::string_view content = text.substr(statement->span.begin, statement->span.size());
     if (std::count(content.begin(), content.end(), '\n') < kShortLines) {
-      hole.span = trimmed(text, statement->span);
+      hole.span = whole_characters(text, trimmed(text, statement->span));
       hole.kind = HoleKind::Statement;
       hole.node = statement->kind;
       hole.why = "the statement of the diagnostic";
@@ -577,8 +582,7 @@ PickedHole hole_of_diagnostic(std::string_view text, const SyntaxTree& tree, Spa
   }
   const NodeView node = node_around(tree, inner);
   const bool whole_file = node.span.size() > 2 * (inner.size() + 80);
-  hole.span = whole_file ? Span{boundary_before(text, inner.begin), boundary_after(text, inner.end)}
-                         : node.span;
+  hole.span = whole_characters(text, whole_file ? inner : node.span);
   hole.kind = HoleKind::Expression;
   hole.node = whole_file ? std::string() : node.kind;
   hole.why = "the smallest node around the diagnostic";

@@ -203,6 +203,8 @@ std::vector<PickedHole> least_certain(std::string_view text, const SyntaxTree& t
   std::vector<PickedHole> holes;
   for (const Span& span : parts.choose(strength)) {
     PickedHole hole = hole_of_selection(text, tree, span);
+    // Where characters are cut by nodes, two holes may have come to share one.
+    if (!holes.empty()) hole.span.begin = std::max(hole.span.begin, holes.back().span.end);
     hole.why = "its tokens have a probability of " + with_two_digits(parts.probability(span));
     hole.item = body.item;
     hole.item_name = body.item_name;
