@@ -180,16 +180,19 @@ export class Editor {
     return this.ghost();
   }
 
-  /** Saves, and gives what is in the file once that has changed. */
-  async savedChange(name, before) {
-    const read = () => this.onDisk(name);
+  /** Saves, and gives what is then in the file of the editor in front. */
+  async savedText(name) {
     let round = 0;
-    return until(async () => {
+    let clean = 0;
+    await until(async () => {
       if (round++ % 20 === 0) {
         await this.keys('Control+s');
+        clean = 0;
       }
-      return read() !== before && read();
-    }, `a change of ${name}`);
+      clean = (await this.page.evaluate(() => document.querySelector('.tab.active.dirty') === null)) ? clean + 1 : 0;
+      return clean > 8;
+    }, `${name}, saved`);
+    return this.onDisk(name);
   }
 
   /** Saves until the file on disk is `expected`. */
