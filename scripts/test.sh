@@ -40,13 +40,15 @@ stage_tsan() {
   ctest --preset tsan -j "$(nproc)"
 }
 
-# Compiles the CUDA code where nvcc is. Its tests need no GPU or skip without one.
+# Compiles the CUDA code where nvcc is. Its tests need no GPU or skip without one. Only what differs
+# from the release build.
 stage_cuda() {
   if ! command -v nvcc >/dev/null && [ ! -x /usr/local/cuda/bin/nvcc ]; then
     echo "skipped: no CUDA compiler (nvcc) on this machine"
     return
   fi
-  build cuda-release
+  build cuda-release --target lacuna cuda_bench kernels_test kernels_cuda_test \
+    kernels_cuda_emulated_test engine_test engine_cuda_test engine_cuda_emulated_test
   ctest --preset cuda-release -R 'Cuda|cuda|Device|machine'
 }
 
