@@ -7,7 +7,6 @@
 
 #include "cli/command.h"
 #include "cli/exit.h"
-#include "cli/fill_alternatives.h"
 #include "cli/fill_display.h"
 #include "cli/fill_report.h"
 #include "cli/interrupts.h"
@@ -27,8 +26,6 @@ namespace {
 
 using Clock = std::chrono::steady_clock;
 
-constexpr int kMaxAlternatives = 64;
-
 constexpr const char* kDescription =
     "Fill the holes of a file, all at once.\n\n"
     "A hole is a marker in the text: \u27E6?\u27E7, or with a hint \u27E6?: sum of a and b\u27E7, or "
@@ -46,17 +43,12 @@ constexpr const char* kExamples =
     "  lacuna fill main.go --at 12:5 --tokens 24        insert at a place\n"
     "  lacuna fill main.go --span 12:5-14:2 --json      replace a span, report how\n"
     "  lacuna fill main.go --node Server.Close          write the body of a function again\n"
-    "  lacuna fill main.go --at 12:5 --alternatives 5   see five fills of one place\n"
     "  git show HEAD:a.py | lacuna fill - --lang python fill standard input";
 
 // The usage errors that no single option can see.
 std::string problem_of(const FillOptions& options) {
   if (options.write && options.file == "-") {
     return "--write needs a file; the result of standard input goes to standard output";
-  }
-  if (options.write && options.alternatives > 0) {
-    return "--write takes one fill: leave out --alternatives, and give the --seed and "
-           "--temperature of the one that you want";
   }
   for (const std::string& at : options.at) {
     if (const auto place = parse_position(at); !place) return place.error().message;
@@ -95,10 +87,11 @@ Result<void> check_finished(std::string_view text, std::span<const engine::Hole>
   return {};
 }
 
-// Runs `fill` while the steps of `request` are shown on the terminal.
-template <class Fill>
-auto denoise(engine::InfillRequest& request, bool watch, Terminal& terminal, Interrupts& interrupts,
-             std::vector<int>& canvas_of_hole, const Fill& fill) {
+// One fill from the loaded model to its result, shown on the terminal meanwhile.
+Result<daemon::CheckedInfill> denoise(const engine::Model& model, engine::InfillRequest& request,
+                                      const daemon::SyntaxOptions& syntax, bool watch,
+                                      Terminal& terminal, Interrupts& interrupts,
+                                      std::vector<int>& canvas_of_hole) {
   FillDisplay display(terminal, watch, request.text, request.holes,
                       request.options.default_hole_tokens);
   canvas_of_hole.assign(request.holes.size(), 0);
@@ -111,7 +104,7 @@ auto denoise(engine::InfillRequest& request, bool watch, Terminal& terminal, Int
   };
   const Interrupts::Cooperative cooperative(interrupts);
   display.begin();
-  auto result = fill();
+  Result<daemon::CheckedInfill> result = daemon::checked_infill(model, request, syntax);
   display.end();
   return result;
 }
@@ -160,16 +153,6 @@ std::string summary_of(const daemon::CheckedInfill& checked) {
   return line;
 }
 
-// ok when there is an alternative to show.
-Result<void> check_shown(std::span<const CheckedAlternative> alternatives) {
-  for (const CheckedAlternative& it : alternatives) {
-    if (it.problem.empty()) return {};
-  }
-  return fail(ErrorCode::Unavailable,
-              "no alternative was found that can be shown (" + alternatives.front().problem +
-                  "); try another --seed or length, or --no-syntax to see what there is");
-}
-
 // The tree of a text, for places that are nodes of it.
 Result<std::vector<grammar::PickedHole>> picked_holes(std::string_view text,
                                                       const FillOptions& options) {
@@ -194,33 +177,6 @@ Result<std::vector<grammar::PickedHole>> picked_holes(std::string_view text,
     std::move(holes.begin(), holes.end(), std::back_inserter(all));
   }
   return all;
-}
-
-double seconds_since(Clock::time_point start) {
-  return std::chrono::duration<double>(Clock::now() - start).count();
-}
-
-int run_alternatives(const FillOptions& options, engine::InfillRequest& request,
-                     const grammar::Grammar* grammar, const LoadedModel& model, Terminal& terminal,
-                     Interrupts& interrupts, Clock::time_point start) {
-  const Clock::time_point fill_start = Clock::now();
-  std::vector<int> canvas_of_hole;
-  const Result<std::vector<CheckedAlternative>> alternatives = denoise(
-      request, options.watch, terminal, interrupts, canvas_of_hole,
-      [&] { return checked_alternatives(model.model, request, grammar, options.alternatives); });
-  if (interrupts.exit_code() != 0) return interrupts.exit_code();
-  if (!alternatives) return report(alternatives.error());
-  if (const auto ok = check_shown(*alternatives); !ok) return report(ok.error());
-  const AlternativesReport all = {.file = options.file,
-                                  .text = request.text,
-                                  .request = &request,
-                                  .wanted = options.alternatives,
-                                  .alternatives = *alternatives,
-                                  .model = &model,
-                                  .fill_seconds = seconds_since(fill_start),
-                                  .total_seconds = seconds_since(start)};
-  const Result<void> printed = write_output(options.common.json ? to_json(all) : to_text(all));
-  return printed ? kDone : report(printed.error());
 }
 
 }  // namespace
@@ -315,15 +271,11 @@ int run_fill(const FillOptions& options) {
     request.line_comment = language->line_comment;
   }
   request.options = infill_options(options);
+  std::vector<int> canvas_of_hole;
   daemon::SyntaxOptions syntax;
   if (!options.no_syntax && !request.options.exact) syntax.grammar = grammar::grammar_of(language);
-  if (options.alternatives > 0) {
-    return run_alternatives(options, request, syntax.grammar, *model, terminal, interrupts, start);
-  }
-  std::vector<int> canvas_of_hole;
   const Result<daemon::CheckedInfill> checked =
-      denoise(request, options.watch, terminal, interrupts, canvas_of_hole,
-              [&] { return daemon::checked_infill(model->model, request, syntax); });
+      denoise(model->model, request, syntax, options.watch, terminal, interrupts, canvas_of_hole);
   if (interrupts.exit_code() != 0) return interrupts.exit_code();
   if (!checked) return report(checked.error());
   if (const auto ok = check_finished(*text, request.holes, checked->result.fills); !ok) {
@@ -331,6 +283,7 @@ int run_fill(const FillOptions& options) {
   }
   if (options.watch && terminal.can_draw() && syntax.grammar != nullptr)
     terminal.write(summary_of(*checked) + "\n", {});
+  const std::chrono::duration<double> total = Clock::now() - start;
   const FillReport fill_report = {.file = options.file,
                                   .written = options.write,
                                   .text = *text,
@@ -338,7 +291,7 @@ int run_fill(const FillOptions& options) {
                                   .checked = &*checked,
                                   .canvas_of_hole = canvas_of_hole,
                                   .model = &*model,
-                                  .total_seconds = seconds_since(start)};
+                                  .total_seconds = total.count()};
   const Result<void> delivered = deliver(options, fill_report, interrupts);
   if (!delivered) return report(delivered.error());
   const Result<void> shown = check_shown(*text, request.holes, *checked);
@@ -400,12 +353,6 @@ Command add_fill(CLI::App& root) {
                   "trained for, at most 2048)")
       ->type_name("N")
       ->check(whole_number(16, 1 << 20));
-  app->add_option("--alternatives", options->alternatives,
-                  "Print up to N different fills of the holes instead of the file: the one that "
-                  "there is without this option, and others at temperature 0.7 or what "
-                  "--temperature says, if that is higher, with the seeds that follow")
-      ->type_name("N")
-      ->check(whole_number(1, kMaxAlternatives));
   app->add_flag("--write", options->write, "Change the file in place instead of printing it");
   app->add_flag("--watch", options->watch, "Show on standard error how the holes denoise");
   add_json_option(

@@ -30,7 +30,6 @@ struct FillOptions {
   bool single_line = false;
   std::string language;  // empty: by the file's name; "none"
   bool no_syntax = false;
-  int alternatives = 0;  // 0: one fill, as the whole file
   bool write = false;
   bool watch = false;
   int context = 0;  // tokens of the canvas; 0: what the model was trained for

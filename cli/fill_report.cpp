@@ -1,10 +1,7 @@
 #include "cli/fill_report.h"
 
-#include <algorithm>
-
 #include <nlohmann/json.hpp>
 
-#include "cli/exit.h"
 #include "cli/json_numbers.h"
 #include "cli/position.h"
 
@@ -35,45 +32,22 @@ Json syntax_json(const daemon::HoleSyntax& hole) {
           {"item", hole.place.item_name}};
 }
 
-Json holes_json(std::string_view text, std::span<const engine::Hole> holes,
-                std::span<const engine::HoleFill> fills) {
-  const LineIndex lines(text);
-  Json array = Json::array();
-  for (std::size_t i = 0; i < holes.size(); ++i) {
-    array.push_back({{"begin", place_json(text, lines, holes[i].begin)},
-                     {"end", place_json(text, lines, holes[i].end)},
-                     {"hint", holes[i].hint},
-                     {"text", fills[i].text},
-                     {"tokens", fills[i].canvas_tokens},
-                     {"masks_left", fills[i].masks_left},
-                     {"mean_probability", as_json(fills[i].mean_probability)}});
-  }
-  return array;
-}
-
 Json holes_json(const FillReport& report) {
-  Json holes = holes_json(report.text, report.request->holes, report.checked->result.fills);
-  for (std::size_t i = 0; i < holes.size(); ++i) {
-    holes[i]["syntax"] = syntax_json(report.checked->holes[i]);
+  const LineIndex lines(report.text);
+  Json holes = Json::array();
+  for (std::size_t i = 0; i < report.request->holes.size(); ++i) {
+    const engine::Hole& hole = report.request->holes[i];
+    const engine::HoleFill& fill = report.checked->result.fills[i];
+    holes.push_back({{"begin", place_json(report.text, lines, hole.begin)},
+                     {"end", place_json(report.text, lines, hole.end)},
+                     {"hint", hole.hint},
+                     {"text", fill.text},
+                     {"tokens", fill.canvas_tokens},
+                     {"masks_left", fill.masks_left},
+                     {"mean_probability", as_json(fill.mean_probability)},
+                     {"syntax", syntax_json(report.checked->holes[i])}});
   }
   return holes;
-}
-
-Json model_json(const LoadedModel& model) {
-  return {{"name", model.place.name},
-          {"folder", model.place.folder.string()},
-          {"parameters", model.parameters},
-          {"numbers", describe(model.numbers)}};
-}
-
-Json device_json(const LoadedModel& model) {
-  return {{"kind", "cpu"},
-          {"instruction_set", kernels::name_of(model.context->isa())},
-          {"threads", model.context->pool().threads()}};
-}
-
-std::string dump(const Json& json) {
-  return json.dump(2, ' ', false, Json::error_handler_t::replace) + "\n";
 }
 
 // The commits of each step, which follow each other in the result.
@@ -160,70 +134,18 @@ std::string to_json(const FillReport& report) {
                        {"denoise_seconds", result.denoise_seconds},
                        {"total_seconds", report.total_seconds},
                        {"tokens_per_second", speed}}},
-                     {"model", model_json(model)},
-                     {"device", device_json(model)},
+                     {"model",
+                      {{"name", model.place.name},
+                       {"folder", model.place.folder.string()},
+                       {"parameters", model.parameters},
+                       {"numbers", describe(model.numbers)}}},
+                     {"device",
+                      {{"kind", "cpu"},
+                       {"instruction_set", kernels::name_of(model.context->isa())},
+                       {"threads", model.context->pool().threads()}}},
                      {"seed", report.request->options.sampling.seed},
                      {"options", options_json(report.request->options)}};
-  return dump(json);
-}
-
-std::string to_json(const AlternativesReport& report) {
-  Json shown = Json::array();
-  Json left_out = Json::array();
-  int forward_passes = 0;
-  for (const CheckedAlternative& it : report.alternatives) {
-    const engine::InfillResult& result = it.fill.result;
-    const engine::SamplingOptions& sampling = it.fill.sampling;
-    forward_passes += result.forward_passes;
-    Json entry = {{"seed", sampling.seed}, {"temperature", as_json(sampling.temperature)}};
-    if (it.problem.empty()) {
-      entry["syntax"] = daemon::name_of(it.syntax);
-    } else {
-      entry["reason"] = it.problem;
-    }
-    entry["holes"] = holes_json(report.text, report.request->holes, result.fills);
-    entry["forward_passes"] = result.forward_passes;
-    (it.problem.empty() ? shown : left_out).push_back(std::move(entry));
-  }
-  return dump({{"file", report.file},
-               {"language", report.request->language},
-               {"wanted", report.wanted},
-               {"alternatives", shown},
-               {"left_out", left_out},
-               {"forward_passes", forward_passes},
-               {"timings",
-                {{"load_seconds", report.model->seconds},
-                 {"fill_seconds", report.fill_seconds},
-                 {"total_seconds", report.total_seconds}}},
-               {"model", model_json(*report.model)},
-               {"device", device_json(*report.model)},
-               {"seed", report.request->options.sampling.seed},
-               {"options", options_json(report.request->options)}});
-}
-
-std::string to_text(const AlternativesReport& report) {
-  const LineIndex lines(report.text);
-  const auto is_shown = [](const CheckedAlternative& it) { return it.problem.empty(); };
-  const auto n = std::count_if(report.alternatives.begin(), report.alternatives.end(), is_shown);
-  std::string text;
-  std::string left_out;
-  int number = 0;
-  for (const CheckedAlternative& it : report.alternatives) {
-    const std::string seed = "seed " + std::to_string(it.fill.sampling.seed);
-    if (!is_shown(it)) {
-      left_out += "\nleft out: " + seed + ": " + one_line(it.problem) + "\n";
-      continue;
-    }
-    if (number > 0) text += "\n";
-    ++number;
-    text +=
-        "alternative " + std::to_string(number) + " of " + std::to_string(n) + ", " + seed + "\n";
-    for (std::size_t i = 0; i < it.fill.result.fills.size(); ++i) {
-      const Position at = position_of(report.text, lines, report.request->holes[i].begin);
-      text += to_string(at) + ": " + it.fill.result.fills[i].text + "\n";
-    }
-  }
-  return text + left_out;
+  return json.dump(2, ' ', false, Json::error_handler_t::replace) + "\n";
 }
 
 }  // namespace lacuna::cli

@@ -1,4 +1,4 @@
-// What `lacuna fill --json` and `--alternatives` print.
+// The report of `lacuna fill --json`.
 #pragma once
 
 #include <optional>
@@ -7,7 +7,6 @@
 #include <string_view>
 #include <vector>
 
-#include "cli/fill_alternatives.h"
 #include "cli/load_model.h"
 #include "daemon/checked_infill.h"
 #include "engine/infill.h"
@@ -27,20 +26,5 @@ struct FillReport {
 
 // One JSON object and a line end. Bytes that are no UTF-8 become U+FFFD in it.
 std::string to_json(const FillReport& report);
-
-struct AlternativesReport {
-  std::string file;  // "-" for standard input
-  std::string_view text;
-  const engine::InfillRequest* request;
-  int wanted;
-  std::span<const CheckedAlternative> alternatives;
-  const LoadedModel* model;
-  double fill_seconds;  // of all of them
-  double total_seconds;
-};
-
-std::string to_json(const AlternativesReport& report);
-// For people: a heading for each alternative, then each hole's place and text.
-std::string to_text(const AlternativesReport& report);
 
 }  // namespace lacuna::cli

