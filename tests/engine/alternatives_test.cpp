@@ -140,16 +140,15 @@ TEST(AlternativesTest, EachIsWhatItsSeedGivesAloneOverSeveralCanvasesAndBatches)
   std::string text;
   for (int i = 0; i < 1000; ++i) {
     text += "line_" + std::to_string(i) + " = call()\n";
-    if (i == 300) text += "first = ⟦?1⟧\n";
-    if (i == 700) text += "second = ⟦?1⟧\n";
+    if (i == 300) text += "first = ⟦?2⟧\n";
+    if (i == 700) text += "second = ⟦?2⟧\n";
   }
   const InfillRequest request = request_for(text);
-  const auto plain = infill(small.model, request);
-  ASSERT_TRUE(plain.has_value()) << plain.error().message;
-  ASSERT_EQ(plain->canvases, 2);
-  constexpr int kNumber = 9;
-  EXPECT_GT(kNumber * plain->canvas_tokens / 2, 4096) << "more than one batch";
-  expect_one_by_one(small.model, request, {.number = kNumber}, "far holes");
+  const auto alternatives = alternatives_of(small.model, request, {.number = 9, .temperature = 2});
+  ASSERT_FALSE(alternatives.empty());
+  EXPECT_EQ(alternatives[0].result.canvases, 2);
+  EXPECT_GT(alternatives[0].result.canvas_tokens * 9 / 2, 4096) << "what one batch may have";
+  expect_one_by_one(small.model, request, {.number = 9, .temperature = 2}, "far holes");
 }
 
 TEST(AlternativesTest, MoreOfThemLeaveTheFirstOnesAsTheyAre) {
