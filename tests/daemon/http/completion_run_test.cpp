@@ -122,5 +122,24 @@ TEST_F(DeadlineTest, RequestsDoNotSupersedeEachOther) {
   EXPECT_NE(fills_.history()[0].document, fills_.history()[1].document);
 }
 
+TEST_F(DeadlineTest, ATextThatAGrammarChecksIsToldAsAWhole) {
+  auto exchange = std::make_shared<RecordedExchange>(
+      "/v1/completions",
+      R"({"prompt":"# language: python\nx = ","suffix":"\n","max_tokens":8,"stream":true})");
+  api_->handle(exchange);
+  fills_.step(1, step_of(0, {"a", "b", "?"}));
+  EXPECT_EQ(exchange->stream, "");
+  fills_.finish(1, answer_of({"repaired"}));
+  EXPECT_NE(exchange->stream.find("\"repaired\""), std::string::npos) << exchange->stream;
+}
+
+TEST_F(DeadlineTest, ATextOfNoLanguageIsToldAsItGrows) {
+  auto exchange = std::make_shared<RecordedExchange>(
+      "/v1/completions", R"({"prompt":"x = ","suffix":"\n","max_tokens":8,"stream":true})");
+  api_->handle(exchange);
+  fills_.step(1, step_of(0, {"a", "b", "?"}));
+  EXPECT_NE(exchange->stream.find("\"ab\""), std::string::npos) << exchange->stream;
+}
+
 }  // namespace
 }  // namespace lacuna::daemon::http

@@ -82,6 +82,22 @@ TEST(OrderTest, TokensAreBoundedByTheServer) {
   EXPECT_LE(order_of(completion, options, "").options.default_hole_tokens, 100);
 }
 
+TEST(OrderTest, AGrammarChecksOnlyWhatIsToldToBeOfItsLanguage) {
+  Completion completion;
+  completion.context = {{"guess.py", ""}};
+  EXPECT_EQ(order_of(completion, {}, "").language, "python");
+  EXPECT_FALSE(order_of(completion, {}, "").syntax);
+  completion.path = "told.py";
+  EXPECT_TRUE(order_of(completion, {}, "").syntax);
+  EXPECT_NE(checking_grammar(order_of(completion, {}, "")), nullptr);
+  Options off;
+  off.syntax = false;
+  EXPECT_FALSE(order_of(completion, off, "").syntax);
+  off.syntax = true;
+  off.infill.exact = true;
+  EXPECT_EQ(checking_grammar(order_of(completion, off, "")), nullptr);
+}
+
 TEST(OrderTest, AHoleIsNeverWithinALineEnd) {
   Completion completion;
   completion.prefix = "a\r";
