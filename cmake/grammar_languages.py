@@ -83,7 +83,9 @@ LANGUAGES = {
                     (r"--\[=*\[[\s\S]*\]=*\]", "extra block any")]}},
     "rust": {"package": "tree-sitter-rust", "reserved": (
         "as break const continue else enum extern false fn for if impl in let loop match mod move mut pub ref return "
-        "static struct trait true type unsafe use where while").split(), "patterns": {
+        "static struct trait true type unsafe use where while").split(),
+        # 'static
+        "free_names": ["lifetime", "label"], "patterns": {
         "string_literal": [(r'[bc]?"([^"\\\n]|\\.)*"', "line"), (r'[bc]?"([^"\\]|\\[\s\S])*"', "block")],
         "raw_string_literal": [(r'[bc]?r#*"[^\n]*"#*', "line any"), (r'[bc]?r#*"[\s\S]*"#*', "block any")],
         "float_literal": [(r"[0-9][0-9_]*(\.[0-9_]*)?([eE][+\-]?[0-9_]+)?(f32|f64|f16|f128)?", "any")],

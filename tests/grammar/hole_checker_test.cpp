@@ -82,7 +82,8 @@ constexpr Sample kSamples[] = {
      "    pub fn get(&self, i: usize) -> Option<&'a T> {\n        let x = 1.5f32 + 2e3 as f32; let c = 'x';\n"
      "        match self.value.get(i) {\n            Some(v) if i > 0x1F => return Some(v),\n"
      "            _ => println!(\"{:?} \\\"é\\\" {}\", c, r#\"a\"b\"#),\n        }\n"
-     "        for j in 0..=3 { if let Some(_) = None::<i32> { break; } }\n        None\n    }\n}\n"},
+     "        for j in 0..=3 { if let Some(_) = None::<i32> { break; } }\n        None\n    }\n}\n"
+     "const NAME: &'static str = \"a\";\n"},
     {"go",
      "package main\n\nimport (\n\t\"fmt\"\n\tos \"os\"\n)\n\n// A Box.\ntype Box[T any] struct {\n"
      "\tvalue map[string][]T `json:\"value\"`\n}\n\nfunc (b *Box[T]) Get(k string, rest ...int) (x T, err error) {\n"
