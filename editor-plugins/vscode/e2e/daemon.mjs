@@ -24,7 +24,8 @@ const files = {
 const editor = await Editor.open({
   vscode, vsix: resolve('dist/lacuna.vsix'), command: [program, 'lsp', '--socket', '@FOLDER/daemon.sock'], files,
   settings: { 'editor.autoClosingBrackets': 'never', 'editor.autoIndent': 'none' },
-  environment: { LACUNA_INLINE_COMPLETION_MIN_CONFIDENCE: '0' },
+  // Where a test fails, the daemon is left behind; it then ends by itself.
+  environment: { LACUNA_INLINE_COMPLETION_MIN_CONFIDENCE: '0', LACUNA_IDLE_EXIT_MINUTES: '1' },
 });
 const test = makeTest(editor, pictures);
 const daemons = () => editor.servers(`serve --socket ${editor.folder}/daemon.sock`);

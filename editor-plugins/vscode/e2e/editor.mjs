@@ -173,7 +173,7 @@ export class Editor {
   /** Waits for any suggestion at the cursor, until it has stood for a while; or, after some seconds, for none. */
   async anySuggestion() {
     let seen = 0;
-    for (let round = 0; round < 80 && seen < 5; ++round) {
+    for (let round = 0; round < 300 && seen < 5; ++round) {
       await new Promise((resolve) => setTimeout(resolve, 100));
       seen = (await this.ghost()) === '' ? 0 : seen + 1;
     }
