@@ -44,6 +44,7 @@ Result<std::vector<grammar::PickedHole>> bodies_of(std::string_view text, const 
     bodies.insert(bodies.end(), found->begin(), found->end());
   }
   std::vector<engine::Hole> holes;
+  holes.reserve(bodies.size());
   for (const grammar::PickedHole& body : bodies) {
     holes.push_back({.begin = body.span.begin, .end = body.span.end, .tokens = {}, .hint = {}});
   }

@@ -113,6 +113,7 @@ class InfillBatch {
       if (const Result<void> done = fill_next_canvases(); !done) return done.error();
     }
     std::vector<InfillResult> results;
+    results.reserve(fills_.size());
     for (Fill& fill : fills_) results.push_back(std::move(fill.result));
     return results;
   }

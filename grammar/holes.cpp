@@ -644,6 +644,7 @@ std::vector<PickedHole> all_bodies(std::string_view text, const SyntaxTree& tree
   const Outline outline = outline_of(text, tree);
   const std::vector<Leaf> leaves = leaves_of(tree);
   std::vector<PickedHole> holes;
+  holes.reserve(outline.items.size());
   for (const Item& item : outline.items) {
     holes.push_back(body_hole(text, tree, outline, leaves, item));
   }

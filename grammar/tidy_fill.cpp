@@ -142,6 +142,7 @@ std::string tidy_fill(std::string_view text, Span hole, std::string_view fill) {
   const std::string head(text.substr(begin, hole.begin - begin));
   const std::vector<std::string_view> parts = lines_of(fill);
   std::vector<Line> lines;
+  lines.reserve(parts.size());
   for (const std::string_view part : parts) {
     lines.push_back(lines.empty() ? line_of(head + std::string(part)) : line_of(part));
   }
