@@ -75,7 +75,7 @@ class Checking {
       if (is_finished(i)) finished[i] = texts_[i];
     }
     // Mostly all is well. Holes that need each other, as two brackets do, are so together only.
-    const bool all_well = gate_.passes(finished);
+    const bool all_well = gate_.judge(finished).empty();
     for (std::size_t i = 0; i < texts_.size(); ++i) {
       if (!is_finished(i)) {
         problems_[i] = {{.hole = static_cast<int>(i),

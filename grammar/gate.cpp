@@ -70,7 +70,9 @@ std::optional<Gate::Mark> Gate::mark_of(Span span, const std::string& what,
   return mark;
 }
 
-const SyntaxTree* Gate::parse_next(std::string text) {
+const SyntaxTree* Gate::parse_next(std::string text, bool anew) {
+  if (anew) last_tree_.reset();
+  if (last_tree_ && last_text_ == text) return &*last_tree_;
   if (last_tree_) {
     const std::string_view before = last_text_;
     const auto head = std::mismatch(before.begin(), before.end(), text.begin(), text.end());
@@ -86,9 +88,9 @@ const SyntaxTree* Gate::parse_next(std::string text) {
   return last_tree_ ? &*last_tree_ : nullptr;
 }
 
-std::vector<Gate::Fault> Gate::faults(std::span<const std::string> fills,
-                                      std::vector<Span>& places) {
-  const SyntaxTree* tree = parse_next(filled(fills, places));
+std::vector<Gate::Fault> Gate::faults(std::span<const std::string> fills, std::vector<Span>& places,
+                                      bool anew) {
+  const SyntaxTree* tree = parse_next(filled(fills, places), anew);
   const std::string& text = last_text_;
   std::vector<Fault> result;
   const auto add = [&](Span span, std::string what) {
@@ -134,7 +136,7 @@ void Gate::find_old_errors() {
   std::size_t fewest = std::numeric_limits<std::size_t>::max();
   std::vector<std::vector<Fault>> tried;
   const auto attempt = [&](const std::vector<std::string>& fills) {
-    std::vector<Fault> found = faults(fills, places);
+    std::vector<Fault> found = faults(fills, places, false);
     std::set<Mark> marks;
     for (const Fault& fault : found) {
       if (fault.mark) marks.insert(*fault.mark);
@@ -170,7 +172,7 @@ void Gate::find_old_errors() {
   }
   tolerated_ = std::numeric_limits<std::size_t>::max();
   for (const std::vector<Fault>& found : tried) tolerated_ = std::min(tolerated_, count_new(found));
-  works_ = parse_next(filled(best, places)) != nullptr;
+  works_ = parse_next(filled(best, places), false) != nullptr;
 }
 
 Problem Gate::problem_of(const Fault& fault, std::span<const std::string> fills,
@@ -192,12 +194,12 @@ Problem Gate::problem_of(const Fault& fault, std::span<const std::string> fills,
 
 bool Gate::passes(std::span<const std::string> fills) {
   std::vector<Span> places;
-  return !works_ || holes_.empty() || count_new(faults(fills, places)) <= tolerated_;
+  return !works_ || holes_.empty() || count_new(faults(fills, places, false)) <= tolerated_;
 }
 
 std::vector<Problem> Gate::judge(std::span<const std::string> fills) {
   std::vector<Span> places;
-  const std::vector<Fault> found = faults(fills, places);
+  const std::vector<Fault> found = faults(fills, places, true);
   std::vector<Problem> problems;
   if (!works_ || holes_.empty() || count_new(found) <= tolerated_) return problems;
   for (const Fault& fault : found) {

@@ -40,9 +40,11 @@ class Gate {
   // Something simple for each hole with which the text has the fewest errors.
   const std::vector<std::string>& neutral_fills() const { return neutral_; }
 
-  // One fill for each hole. Empty when all is well. The time goes with what has changed since the
-  // last call, and in Python with the size of the text.
+  // One fill for each hole. Empty when all is well. Parses all of the text: in what is broken the
+  // parser's way out would else depend on what it parsed before.
   std::vector<Problem> judge(std::span<const std::string> fills);
+  // Whether all is well, for every step of a fill: the time goes with what has changed since the last
+  // call, and in Python with the size of the text.
   bool passes(std::span<const std::string> fills);
 
  private:
@@ -60,8 +62,9 @@ class Gate {
   };
 
   std::string filled(std::span<const std::string> fills, std::vector<Span>& places) const;
-  const SyntaxTree* parse_next(std::string text);
-  std::vector<Fault> faults(std::span<const std::string> fills, std::vector<Span>& places);
+  const SyntaxTree* parse_next(std::string text, bool anew);
+  std::vector<Fault> faults(std::span<const std::string> fills, std::vector<Span>& places,
+                            bool anew);
   std::optional<Mark> mark_of(Span span, const std::string& what,
                               std::span<const Span> places) const;
   std::size_t count_new(const std::vector<Fault>& faults) const;
