@@ -18,7 +18,7 @@ packages=(
 command -v npm >/dev/null || packages+=(nodejs npm)
 if [ "${1:-}" = --tests ]; then
   packages+=(
-    libgtest-dev libgmock-dev libbenchmark-dev
+    git libgtest-dev libgmock-dev libbenchmark-dev
     clang-19 clang-format-19 clang-tidy-19 libclang-rt-19-dev
     python3-numpy python3-sentencepiece python3-torch
     lua-check patchelf tmux
