@@ -102,7 +102,6 @@ class Scorer {
     std::iota(rows.begin(), rows.end(), 0);
     const std::vector<std::size_t> ends = ends_of(*model_.tokenizer(), tokens, seen.text.size());
     for (int group = 0; group < std::min(count, kMaskedTogether); ++group) {
-      if (request_.stop.stop_requested()) return fail(ErrorCode::Cancelled, "stopped");
       Tokens some = known;
       Tokens masked;
       Tokens given;
@@ -117,10 +116,12 @@ class Scorer {
                                     .draw = {},
                                     .random = &random_,
                                     .step = 0,
-                                    .given = given};
+                                    .given = given,
+                                    .stop = &request_.stop};
       wanted.draw.allowed = allowed_;
       std::vector<engine::Candidate> candidates(masked.size());
       predictor.predict(wanted, candidates);
+      if (request_.stop.stop_requested()) break;  // the pass may have been left
       for (std::size_t k = 0; k < candidates.size(); ++k) {
         const std::size_t token = static_cast<std::size_t>(masked[k] - begin);
         const std::size_t from = token == 0 ? 0 : ends[token - 1];
@@ -129,6 +130,7 @@ class Scorer {
         for (std::size_t i = from; i < ends[token]; ++i) certainty_[seen.origin[i]] = share;
       }
     }
+    if (request_.stop.stop_requested()) return fail(ErrorCode::Cancelled, "stopped");
     return {};
   }
 

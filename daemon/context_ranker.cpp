@@ -11,6 +11,7 @@ constexpr std::size_t kAround = 1500;  // bytes on each side of the cursor whose
 constexpr int kWindowLines = 12;
 constexpr std::size_t kBytesPerToken = 3;
 constexpr int kWindowsPerSource = 2;
+constexpr double kEditedHere = 1.5;  // what somebody works on has to do with what comes next
 
 using Words = std::unordered_set<std::string_view>;
 
@@ -74,11 +75,17 @@ void add_windows(const ContextSource& source, const Words& near, bool same_langu
     const char* begin = lines[first].data();
     const char* end = lines[last].data() + lines[last].size();
     const std::string_view text(begin, static_cast<std::size_t>(end - begin));
+    const auto offset = static_cast<std::size_t>(begin - source.text.data());
+    const bool edited = std::any_of(
+        source.edits.begin(), source.edits.end(),
+        [&](std::size_t edit) { return edit >= offset && edit < offset + text.size(); });
+    if (source.only_edits && !edited) continue;
     double score = similarity(near, text);
     if (score <= 0) continue;
     if (same_language) score *= 1.3;
     if (source.same_folder) score *= 1.1;
     if (source.seconds_since_edit < 600) score *= 1.2;
+    if (edited) score *= kEditedHere;
     own.push_back({&source, text, score});
   }
   std::stable_sort(own.begin(), own.end(),

@@ -111,6 +111,7 @@ struct EngineService::Impl : std::enable_shared_from_this<EngineService::Impl> {
   void arm_deadline();
   void arm_idle();
   void unload();
+  bool release();
 
   asio::io_context& loop;
   Options options;
@@ -126,6 +127,7 @@ struct EngineService::Impl : std::enable_shared_from_this<EngineService::Impl> {
   ModelFacts facts;
   FillCounters counters;
   double idle_since;
+  bool release_wanted = false;         // once the worker has ended what it does
   bool worker_busy = false;            // with a job: an order, a load, an unload
   std::unique_ptr<FillEngine> engine;  // only the work queue's thread touches it
   WorkQueue queue;                     // last: its thread ends first
@@ -207,6 +209,7 @@ void EngineService::Impl::finish(FillId id, Result<FillAnswer> answer) {
 
 void EngineService::Impl::pump() {
   if (worker_busy) return;
+  if (std::exchange(release_wanted, false) && phase == ModelPhase::Ready) return unload();
   const std::optional<FillId> next = scheduler.start_next();
   if (!next) {
     arm_idle();
@@ -369,6 +372,15 @@ void EngineService::Impl::unload() {
   });
 }
 
+bool EngineService::Impl::release() {
+  if (worker_busy) {
+    release_wanted = true;
+    return false;
+  }
+  unload();
+  return true;
+}
+
 EngineService::EngineService(asio::io_context& loop, std::unique_ptr<FillEngine> engine,
                              Options options)
     : impl_(std::make_shared<Impl>(loop, std::move(engine), options)) {}
@@ -399,7 +411,7 @@ void EngineService::prepare() {
   });
 }
 
-void EngineService::release() { impl_->unload(); }
+bool EngineService::release() { return impl_->release(); }
 
 EngineState EngineService::state() const {
   EngineState state;

@@ -30,7 +30,7 @@ class EngineService : public FillService {
   FillId submit(FillOrder order, OnStep on_step, OnDone on_done) override;
   void cancel(FillId id) override;
   void prepare() override;
-  void release() override;
+  bool release() override;
   EngineState state() const override;
   ListenerId listen(std::function<void()> changed) override;
   void unlisten(ListenerId id) override;

@@ -7,6 +7,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <functional>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -48,6 +49,9 @@ struct FillOrder {
   // A suggestion: `holes` has one, an insertion at a cursor. It may have several lines where they
   // belong (cursor_place.h), whatever options.single_line says.
   bool at_cursor = false;
+  // Nothing is filled: the one hole is the body of a function, and the answer says which parts of
+  // it the model is least sure of, at most this share (0 to 1).
+  std::optional<double> least_certain = {};
   int alternatives = 1;        // different fills wanted of the same holes
   double timeout_seconds = 0;  // from submit(); 0: none
 };
@@ -72,12 +76,16 @@ struct FillStep {
 };
 
 struct FillAnswer {
-  // Best first, different texts; at least one, at most FillOrder::alternatives. The fills of each
-  // are in the order of the holes' places.
+  // Different texts, at least one, at most FillOrder::alternatives; none for
+  // FillOrder::least_certain. The fills of each are in the order of the holes' places. First the one
+  // of the order's own sampling, then those that were drawn at a higher temperature, the surest
+  // first: probabilities of different temperatures cannot be compared. What has holes withheld is
+  // last.
   std::vector<engine::InfillResult> alternatives;
   // For each alternative how its holes fit the text around them; a withheld one has its own text as
   // its fill. None where nothing was checked.
   std::vector<std::vector<HoleSyntax>> syntax;
+  std::vector<engine::Hole> least_certain;  // of FillOrder::least_certain, by place
   bool several_lines = false;  // of FillOrder::at_cursor: whether the place may have them
   std::string place;           // and what it is, for a person; empty where no grammar told
   std::string model;           // name of the model that made them
@@ -156,8 +164,9 @@ class FillService {
   // Starts loading the model if it is not there, without an order.
   virtual void prepare() = 0;
 
-  // Gives the model's memory back if nothing runs or waits; the next order loads it again.
-  virtual void release() {}
+  // Gives the model's memory back, at once or when the order that runs has ended; the next order
+  // loads it again. False when it waits for one.
+  virtual bool release() { return true; }
 
   virtual EngineState state() const = 0;
 

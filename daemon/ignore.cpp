@@ -149,6 +149,28 @@ bool IgnoreList::ignores(std::string_view path) const {
   return decides(path, false);
 }
 
+std::string ReadRules::path_in_folder(const std::string& path) const {
+  for (const Folder& folder : folders) {
+    const std::string root = folder.path.ends_with('/') ? folder.path : folder.path + "/";
+    if (!folder.path.empty() && path.starts_with(root)) return path.substr(root.size());
+  }
+  return path.starts_with('/') ? path.substr(1) : path;
+}
+
+std::string why_never_read(const ReadRules& rules, const std::string& path) {
+  const std::string relative = rules.path_in_folder(path);
+  for (const ReadRules::Folder& folder : rules.folders) {
+    const std::string root = folder.path + "/";
+    if (folder.path.empty() || !path.starts_with(root)) continue;
+    if (folder.ignored.ignores(path.substr(root.size()))) {
+      return std::string(kIgnoreFile) + " names it";
+    }
+  }
+  if (is_secret_path(relative)) return "files of this name usually hold secrets and are never read";
+  if (rules.excluded.ignores(relative)) return "the setting exclude names it";
+  return "";
+}
+
 bool is_secret_path(std::string_view path) {
   static const IgnoreList secrets = [] {
     IgnoreList list;

@@ -34,6 +34,24 @@ class IgnoreList {
   std::vector<Pattern> patterns_;
 };
 
+// What a session may read: its folders with their .lacunaignore files, and what a setting excludes.
+struct ReadRules {
+  struct Folder {
+    std::string uri, path;
+    IgnoreList ignored;
+  };
+  std::vector<Folder> folders;
+  IgnoreList excluded;
+
+  // Relative to the first of the folders that the file is in; else without the leading `/`.
+  std::string path_in_folder(const std::string& path) const;
+};
+
+inline constexpr std::string_view kIgnoreFile = ".lacunaignore";
+
+// Why a file is never read, as a clause; empty when it may be.
+std::string why_never_read(const ReadRules& rules, const std::string& path);
+
 // .env files, keys, certificates, password stores, cloud credentials and the like, by any part of
 // the path, upper or lower case.
 bool is_secret_path(std::string_view path);

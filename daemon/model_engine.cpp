@@ -3,15 +3,16 @@
 #include <malloc.h>
 #include <new>
 
+#include "daemon/certainty.h"
+#include "daemon/checked_alternatives.h"
 #include "daemon/checked_infill.h"
 #include "daemon/fill_engine.h"
+#include "grammar/rewrite.h"
 #include "support/language.h"
 
 namespace lacuna::daemon {
 namespace {
 
-// Further alternatives are drawn at this temperature: texts differ, and are still likely ones.
-constexpr float kAlternativeTemperature = 0.7F;
 // The most tokens of context, whatever a client sends; as a share of the canvas.
 constexpr int kContextShare = 4;
 
@@ -26,31 +27,6 @@ FillStep copy_of(const engine::InfillProgress& progress) {
   step.masks_total = progress.masks_total;
   step.seconds = progress.seconds;
   return step;
-}
-
-bool same_texts(const CheckedInfill& a, const CheckedInfill& b) {
-  return std::equal(a.result.fills.begin(), a.result.fills.end(), b.result.fills.begin(),
-                    b.result.fills.end(),
-                    [](const auto& x, const auto& y) { return x.text == y.text; });
-}
-
-int withheld_holes(const CheckedInfill& checked) {
-  return static_cast<int>(
-      std::count_if(checked.holes.begin(), checked.holes.end(),
-                    [](const HoleSyntax& it) { return it.state == SyntaxState::Withheld; }));
-}
-
-float confidence_of(const CheckedInfill& checked) {
-  float sum = 0;
-  for (const engine::HoleFill& fill : checked.result.fills) sum += fill.mean_probability;
-  return checked.result.fills.empty() ? 0 : sum / static_cast<float>(checked.result.fills.size());
-}
-
-// The one with fewer withheld holes, then the surer one.
-bool is_better(const CheckedInfill& a, const CheckedInfill& b) {
-  const int withheld_a = withheld_holes(a);
-  const int withheld_b = withheld_holes(b);
-  return withheld_a != withheld_b ? withheld_a < withheld_b : confidence_of(a) > confidence_of(b);
 }
 
 // The pieces that fit the budget, best last: next to the file.
@@ -107,6 +83,7 @@ class ModelEngine : public FillEngine {
   Result<FillAnswer> fill(const FillOrder& order, const std::function<void(FillStep)>& on_step,
                           const std::stop_token& stop) override {
     try {
+      if (order.least_certain) return choose_parts(order, stop);
       return fill_all(order, on_step, stop);
     } catch (const std::bad_alloc&) {
       return fail(ErrorCode::Unavailable, "there is not enough memory for this fill");
@@ -133,6 +110,41 @@ class ModelEngine : public FillEngine {
     return request;
   }
 
+  // A fill that does not parse is repaired or withheld only where no other does.
+  Result<std::vector<CheckedInfill>> fill_checked(const engine::InfillRequest& request,
+                                                  const SyntaxOptions& syntax, int number) const {
+    const engine::Model& model = loaded_->model;
+    if (number > 1) {
+      auto found = checked_alternatives(model, request, syntax, number);
+      if (!found || !found->empty()) return found;
+    }
+    Result<CheckedInfill> one = checked_infill(model, request, syntax);
+    if (!one) return one.error();
+    std::vector<CheckedInfill> found;
+    found.push_back(std::move(*one));
+    return found;
+  }
+
+  // Which parts of a function are to be written again.
+  Result<FillAnswer> choose_parts(const FillOrder& order, const std::stop_token& stop) const {
+    const grammar::Grammar* grammar = grammar::grammar_of(language_named(order.language));
+    const auto tree = grammar == nullptr ? std::nullopt : grammar::parse(*grammar, order.text);
+    if (!tree) return fail(ErrorCode::InvalidInput, "the parser does not find its way in the file");
+    const engine::InfillRequest request = request_for(order, stop);
+    grammar::PickedHole body;
+    body.span = {order.holes.front().begin, order.holes.front().end};
+    const auto certainty = certainty_of(loaded_->model, request, body.span);
+    if (!certainty) return certainty.error();
+    FillAnswer answer;
+    answer.model = loaded_->facts.name;
+    for (const grammar::PickedHole& part :
+         grammar::least_certain(order.text, *tree, body, *certainty, *order.least_certain)) {
+      answer.least_certain.push_back(
+          {.begin = part.span.begin, .end = part.span.end, .tokens = {}, .hint = {}});
+    }
+    return answer;
+  }
+
   Result<FillAnswer> fill_all(const FillOrder& order, const std::function<void(FillStep)>& on_step,
                               const std::stop_token& stop) const {
     const auto start = std::chrono::steady_clock::now();
@@ -143,29 +155,12 @@ class ModelEngine : public FillEngine {
     request.on_step = [&](const engine::InfillProgress& progress) { on_step(copy_of(progress)); };
     SyntaxOptions syntax;
     syntax.grammar = checking_grammar(order);
-    std::vector<CheckedInfill> found;
-    Result<CheckedInfill> first = checked_infill(loaded_->model, request, syntax);
-    if (!first) return first.error();
-    found.push_back(std::move(*first));
-    request.on_step = nullptr;
-    request.options.sampling.temperature =
-        std::max(request.options.sampling.temperature, kAlternativeTemperature);
-    // Draws may repeat each other: as many again are tried.
-    for (int attempt = 1; attempt < 2 * order.alternatives; ++attempt) {
-      if (static_cast<int>(found.size()) >= order.alternatives) break;
-      request.options.sampling.seed = order.options.sampling.seed + static_cast<unsigned>(attempt);
-      Result<CheckedInfill> next = checked_infill(loaded_->model, request, syntax);
-      if (!next) return next.error();
-      const bool known = std::any_of(found.begin(), found.end(), [&](const CheckedInfill& it) {
-        return same_texts(it, *next);
-      });
-      if (!known) found.push_back(std::move(*next));
-    }
-    std::stable_sort(found.begin(), found.end(), is_better);
+    Result<std::vector<CheckedInfill>> found = fill_checked(request, syntax, order.alternatives);
+    if (!found) return found.error();
     FillAnswer answer;
     answer.model = loaded_->facts.name;
     answer.context_pieces = context.pieces;
-    for (CheckedInfill& checked : found) {
+    for (CheckedInfill& checked : *found) {
       answer.alternatives.push_back(std::move(checked.result));
       answer.syntax.push_back(std::move(checked.holes));
     }

@@ -44,6 +44,7 @@ struct Replay::State {
   std::optional<std::int64_t> process_id;
   std::string version;
   bool shut_down = false;
+  bool ended_daemon = false;  // by lacuna.shutdownDaemon, which was answered
   bool exit = false;
 };
 
@@ -111,7 +112,13 @@ bool Replay::from_daemon(std::string_view body) {
   if (!message) return true;
   if (message->kind == Message::Kind::Response) {
     const std::string id = message->id.dump();
-    state_->waiting.erase(id);
+    if (const auto node = state_->waiting.extract(id); !node.empty() && message->error.is_null()) {
+      const State::Waiting& request = node.mapped();
+      if (request.method == "workspace/executeCommand" &&
+          lsp::string_or(request.params, "command", "") == "lacuna.shutdownDaemon") {
+        state_->ended_daemon = true;
+      }
+    }
     if (!state_->replay_id.empty() && id == Json(state_->replay_id).dump()) return false;
     if (message->id == state_->initialize_id && !state_->answered) {
       state_->answered = true;
@@ -141,6 +148,7 @@ Replay::Restart Replay::restart() {
   Restart restart;
   const int death = state.heard ? 1 : 0;
   state.heard = false;
+  state.ended_daemon = false;
   for (const std::string& token : state.progress) {
     restart.to_client.push_back(lsp::notification(
         "$/progress", {{"token", Json::parse(token)}, {"value", {{"kind", "end"}}}}));
@@ -192,6 +200,24 @@ Replay::Restart Replay::restart() {
     it = state.waiting.erase(it);
   }
   return restart;
+}
+
+bool Replay::needs_no_daemon() const {
+  return state_->shut_down || (state_->ended_daemon && state_->waiting.empty());
+}
+
+std::vector<std::string> Replay::answer_without_daemon() {
+  std::vector<std::string> answers;
+  std::erase_if(state_->waiting, [&](const auto& entry) {
+    const State::Waiting& request = entry.second;
+    if (!state_->shut_down) return false;
+    answers.push_back(request.method == "shutdown"
+                          ? lsp::response(request.id, nullptr)
+                          : lsp::error_response(request.id, lsp::RpcError::InvalidRequest,
+                                                "the session is shut down"));
+    return true;
+  });
+  return answers;
 }
 
 std::optional<std::int64_t> Replay::client_process_id() const { return state_->process_id; }

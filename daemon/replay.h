@@ -34,6 +34,12 @@ class Replay {
   };
   Restart restart();
 
+  // Whether the daemon's end was asked for by this session, and nobody waits for an answer that needs
+  // another. Always so after `shutdown`.
+  bool needs_no_daemon() const;
+  // Answers to the requests that need none, which no longer wait then.
+  std::vector<std::string> answer_without_daemon();
+
   std::optional<std::int64_t> client_process_id() const;
   // Of serverInfo in the answer to initialize; empty until it came.
   std::string daemon_version() const;

@@ -15,6 +15,7 @@
 #include "daemon/connection.h"
 #include "daemon/engine_service.h"
 #include "daemon/runtime_paths.h"
+#include "daemon/work_queue.h"
 
 namespace lacuna::daemon {
 namespace {
@@ -69,6 +70,10 @@ class Server {
                      .log = options_.log,
                      .session_count = [this] { return connections_.size(); },
                      .end_daemon = {},
+                     .in_background =
+                         [this](std::function<void()> work, std::function<void()> done) {
+                           return run_in_background(std::move(work), std::move(done));
+                         },
                      .version = options_.version};
     if (acceptor_.is_open()) host.end_daemon = [this] { end_soon(); };
     connections_[id] = std::make_unique<Connection>(
@@ -111,6 +116,15 @@ class Server {
   }
 
  private:
+  bool run_in_background(std::function<void()> work, std::function<void()> done) {
+    return background_.submit(
+        [this, work = std::move(work), done = std::move(done)](const std::stop_token& shutdown) {
+          if (shutdown.stop_requested()) return;
+          work();
+          asio::post(loop_, done);
+        });
+  }
+
   void accept() {
     acceptor_.async_accept([this](const boost::system::error_code& error, Local::socket socket) {
       if (error == asio::error::operation_aborted) return;
@@ -162,6 +176,7 @@ class Server {
   std::unique_ptr<Companion> companion_;
   std::uint64_t last_id_ = 0;
   std::map<std::uint64_t, std::unique_ptr<Connection>> connections_;
+  WorkQueue background_{64};  // reads files; last: its thread ends first
 };
 
 }  // namespace

@@ -16,7 +16,6 @@ using lsp::RpcError;
 namespace {
 
 constexpr std::uint64_t kMaxIgnoreFile = 1 << 20;
-constexpr std::string_view kIgnoreFile = ".lacunaignore";
 constexpr int kLogError = 1;
 constexpr int kLogWarning = 2;
 
@@ -134,7 +133,7 @@ void Session::Impl::handle_notification(const Message& message) {
       {"workspace/didChangeWorkspaceFolders", &Impl::on_folders},
       {"textDocument/didShowCompletion", &Impl::on_seen},
       {"textDocument/didPartiallyAcceptCompletion", &Impl::on_seen},
-      {"textDocument/didFocus", &Impl::on_seen}};
+      {"textDocument/didFocus", &Impl::on_focus}};
   if (message.method == "exit") {
     exit_code = state == State::ShutDown ? 0 : 1;
     state = State::Exited;
@@ -215,7 +214,8 @@ void Session::Impl::on_initialize(const Message& message) {
   encoding = choose_encoding(client.position_encodings);
   trace = client.trace;
   for (const lsp::WorkspaceFolder& folder : client.folders) {
-    folders.push_back({.uri = folder.uri, .path = lsp::path_of_uri(folder.uri), .ignored = {}});
+    rules.folders.push_back(
+        {.uri = folder.uri, .path = lsp::path_of_uri(folder.uri), .ignored = {}});
   }
   read_ignore_files();
   state = State::Initialized;
@@ -294,6 +294,7 @@ void Session::Impl::on_did_open(const Message& message) {
   document.content = lsp::TextDocument(std::move(item->text));
   document.last_edit = SteadyClock::now() - std::chrono::hours(1);
   exclude_where_needed(document);
+  if (item->uri == focused) tell_status();
 }
 
 void Session::Impl::on_did_change(const Message& message) {
@@ -308,14 +309,7 @@ void Session::Impl::on_did_change(const Message& message) {
     changed->out_of_step = true;
     return host.log(LogLevel::Error, name + ": didChange: " + change.error().message);
   }
-  for (const lsp::ContentChange& one : change->changes) {
-    if (one.range) {
-      (void)changed->content.replace(*one.range, encoding, one.text);  // its order was checked
-    } else {
-      changed->content = lsp::TextDocument(one.text);
-      changed->out_of_step = false;
-    }
-  }
+  for (const lsp::ContentChange& one : change->changes) apply_change(*changed, one);
   changed->version = change->version;
   changed->last_edit = SteadyClock::now();
 }
@@ -325,6 +319,7 @@ void Session::Impl::on_did_close(const Message& message) {
   if (!uri) return;
   document_changed(*uri);
   documents.erase(*uri);
+  if (*uri == focused) tell_status();
 }
 
 void Session::Impl::on_did_save(const Message& message) {
@@ -361,12 +356,14 @@ void Session::Impl::use_settings(const Json* editor_settings) {
       if (warned.insert(warning).second) log_to_client(kLogWarning, warning);
     }
   }
-  excluded = {};
-  for (const std::string& pattern : settings.values.exclude) excluded.add_line(pattern);
+  rules.excluded = {};
+  for (const std::string& pattern : settings.values.exclude) rules.excluded.add_line(pattern);
+  neighbours.clear();
   for (auto& [uri, document] : documents) {
     exclude_where_needed(document);
     document.cache.clear();
   }
+  tell_status();
 }
 
 void Session::Impl::on_folders(const Message& message) {
@@ -377,9 +374,10 @@ void Session::Impl::on_folders(const Message& message) {
     if (items == nullptr || !items->is_array()) continue;
     for (const Json& item : *items) {
       const std::string uri = lsp::string_or(item, "uri", "");
-      std::erase_if(folders, [&](const Folder& folder) { return folder.uri == uri; });
+      std::erase_if(rules.folders,
+                    [&](const ReadRules::Folder& folder) { return folder.uri == uri; });
       if (list == std::string_view("added") && !uri.empty()) {
-        folders.push_back({.uri = uri, .path = lsp::path_of_uri(uri), .ignored = {}});
+        rules.folders.push_back({.uri = uri, .path = lsp::path_of_uri(uri), .ignored = {}});
       }
     }
   }
@@ -387,39 +385,19 @@ void Session::Impl::on_folders(const Message& message) {
 }
 
 void Session::Impl::read_ignore_files() {
-  for (Folder& folder : folders) {
+  for (ReadRules::Folder& folder : rules.folders) {
     folder.ignored = {};
     if (folder.path.empty()) continue;
     const auto text = read_file(std::filesystem::path(folder.path) / kIgnoreFile, kMaxIgnoreFile);
     if (text) folder.ignored.add_text(*text);
   }
   for (auto& [uri, document] : documents) exclude_where_needed(document);
-}
-
-std::string Session::Impl::path_in_folder(const std::string& path) const {
-  for (const Folder& folder : folders) {
-    const std::string root = folder.path.ends_with('/') ? folder.path : folder.path + "/";
-    if (!folder.path.empty() && path.starts_with(root)) return path.substr(root.size());
-  }
-  return path.starts_with('/') ? path.substr(1) : path;
+  neighbours.clear();
+  tell_status();
 }
 
 void Session::Impl::exclude_where_needed(Document& document) const {
-  document.excluded.clear();
-  if (document.path.empty()) return;
-  const std::string path = path_in_folder(document.path);
-  if (is_secret_path(path)) {
-    document.excluded = "files of this name usually hold secrets and are never read";
-  } else if (excluded.ignores(path)) {
-    document.excluded = "the setting exclude names it";
-  }
-  for (const Folder& folder : folders) {
-    const std::string root = folder.path + "/";
-    if (folder.path.empty() || !document.path.starts_with(root)) continue;
-    if (folder.ignored.ignores(document.path.substr(root.size()))) {
-      document.excluded = std::string(kIgnoreFile) + " names it";
-    }
-  }
+  document.excluded = document.path.empty() ? "" : why_never_read(rules, document.path);
 }
 
 Document* Session::Impl::document(const std::string& uri) {
@@ -442,6 +420,12 @@ void Session::Impl::document_changed(const std::string& uri) {
 void Session::Impl::on_seen(const Message& message) {
   if (message.method == "textDocument/didShowCompletion") ++shown;
   if (message.method == "textDocument/didPartiallyAcceptCompletion") ++partly_accepted;
+}
+
+void Session::Impl::on_focus(const Message& message) {
+  const Result<std::string> uri = lsp::read_document_uri(message.params);
+  focused = uri ? *uri : std::string();  // the standard allows none
+  tell_status();
 }
 
 void Session::Impl::on_status(const Message& message) {
@@ -508,6 +492,9 @@ void Session::Impl::tell_status() {
   } else if (engine.phase == ModelPhase::Failed) {
     kind = "Error";
     message = engine.problem;
+  } else if (const Document* open = document(focused); open != nullptr && !open->excluded.empty()) {
+    kind = "Inactive";
+    message = open->excluded;
   } else if (engine.phase == ModelPhase::Loading) {
     message = "loading the model";
   }

@@ -26,7 +26,10 @@ struct SessionHost {
   std::function<void(LogLevel level, const std::string& line)> log;
   std::function<std::size_t()> session_count;
   std::function<void()> end_daemon;  // empty where there is none to end
-  std::string version;               // of Lacuna
+  // Runs `work` away from the loop's thread, and then `done` on it. False, and neither is called, when
+  // too much waits. Empty: nothing can be done in the background.
+  std::function<bool(std::function<void()> work, std::function<void()> done)> in_background = {};
+  std::string version;  // of Lacuna
 };
 
 class Session {

@@ -32,6 +32,43 @@ bool wants_kind(const std::vector<std::string>& only, std::string_view kind) {
          });
 }
 
+// A part of a function that a glance can judge.
+constexpr double kPartStrength = 0.3;
+
+std::string called(const grammar::PickedHole& body) {
+  return body.item_name.empty() ? "this function" : body.item_name;
+}
+
+// The body around a line is what functions are named by; stubs are those still to be written.
+void offer_function(std::string_view text, const grammar::SyntaxTree& tree, lsp::Range range,
+                    std::vector<Offer>& offers) {
+  const auto bodies = grammar::holes_of_node(text, tree, std::to_string(range.start.line + 1));
+  if (!bodies || bodies->empty()) return;
+  const grammar::PickedHole& body = bodies->front();
+  const auto stubs = grammar::stub_bodies(text, tree);
+  const bool is_stub = std::any_of(stubs.begin(), stubs.end(), [&](const auto& stub) {
+    return stub.span.begin == body.span.begin && stub.span.end == body.span.end;
+  });
+  if (is_stub) {
+    offers.push_back({"Implement " + called(body), kQuickFix, "implement", range});
+    return;
+  }
+  offers.push_back({"Rewrite " + called(body), kRewrite, "rewrite", range});
+  offers.push_back({"Rewrite the least certain part of " + called(body), kRewrite, "rewrite", range,
+                    kPartStrength});
+}
+
+// The first error that touches the lines [begin, end), as far as it lies in them: how far the parser
+// lets an error reach says little.
+std::optional<grammar::Span> error_in_lines(const grammar::SyntaxTree& tree, std::size_t begin,
+                                            std::size_t end) {
+  for (const grammar::SyntaxError& error : grammar::syntax_errors(tree)) {
+    if (error.end < begin || error.begin > end) continue;
+    return grammar::Span{std::max(error.begin, begin), std::min(error.end, end)};
+  }
+  return std::nullopt;
+}
+
 }  // namespace
 
 void Session::Impl::on_code_action(const Message& message) {
@@ -42,70 +79,67 @@ void Session::Impl::on_code_action(const Message& message) {
     return answer(message.id, nullptr);
   }
   Json actions = Json::array();
-  const auto add = [&](std::string_view title, std::string_view kind, std::string_view what,
-                       lsp::Range range) {
-    if (!wants_kind(params->only, kind)) return;
-    Json data = {{"what", what},
+  for (const Offer& offer : offers_at(*open, params->range)) {
+    if (!wants_kind(params->only, offer.kind)) continue;
+    Json data = {{"what", offer.what},
                  {"uri", open->uri},
                  {"version", open->version},
-                 {"range", lsp::to_json(range)}};
-    Json action = {{"title", title}, {"kind", kind}};
+                 {"range", lsp::to_json(offer.range)}};
+    if (offer.strength < 1) data["strength"] = offer.strength;
+    Json action = {{"title", offer.title}, {"kind", offer.kind}};
+    if (offer.what == "fix" && !params->diagnostics.empty()) {
+      action["diagnostics"] = params->diagnostics;
+    }
     if (client.preview_fill) {
       action["command"] = {
-          {"title", title}, {"command", "lacuna.previewFill"}, {"arguments", {data}}};
+          {"title", offer.title}, {"command", "lacuna.previewFill"}, {"arguments", {data}}};
     } else if (client.code_action_resolve_edit && client.code_action_data) {
       action["data"] = std::move(data);
     } else {
       action["command"] = {
-          {"title", title}, {"command", "lacuna.fillHoles"}, {"arguments", {data}}};
+          {"title", offer.title}, {"command", "lacuna.fillHoles"}, {"arguments", {data}}};
     }
     actions.push_back(std::move(action));
-  };
-  const auto markers = engine::find_markers(open->content.text(), kMaxHoleTokens);
-  const std::size_t begin = open->content.offset_of(params->range.start, encoding);
-  const std::size_t end = open->content.offset_of(params->range.end, encoding);
-  if (markers && !markers->empty()) {
-    for (const engine::Hole& hole : *markers) {
-      if (hole.end < begin || hole.begin > end) continue;
-      add("Fill this hole", kQuickFix, "hole",
-          {open->content.position_of(hole.begin, encoding),
-           open->content.position_of(hole.end, encoding)});
-      break;
-    }
-    const std::string title = markers->size() == 1 ? "Fill the hole of this file"
-                                                   : "Fill all " + std::to_string(markers->size()) +
-                                                         " holes of this file";
-    add(title, kQuickFix, "all", params->range);
   }
-  if (begin < end) add("Rewrite the selection", kRewrite, "selection", params->range);
-  add_function_actions(*open, params->range,
-                       [&](std::string_view title, std::string_view kind, std::string_view what) {
-                         add(title, kind, what, params->range);
-                       });
   answer(message.id, std::move(actions));
 }
 
-// The body around a line is what functions are named by; stubs are those still to be written.
-void Session::Impl::add_function_actions(
-    const Document& document, lsp::Range range,
-    const std::function<void(std::string_view, std::string_view, std::string_view)>& add) const {
-  const auto tree = tree_of(document);
-  if (!tree) return;
+std::vector<Offer> Session::Impl::offers_at(const Document& document, lsp::Range range) const {
+  std::vector<Offer> offers;
   const std::string& text = document.content.text();
-  const auto bodies = grammar::holes_of_node(text, *tree, std::to_string(range.start.line + 1));
-  if (!bodies || bodies->empty()) return;
-  const grammar::PickedHole& body = bodies->front();
-  const auto stubs = grammar::stub_bodies(text, *tree);
-  const bool is_stub = std::any_of(stubs.begin(), stubs.end(), [&](const auto& stub) {
-    return stub.span.begin == body.span.begin && stub.span.end == body.span.end;
-  });
-  if (is_stub) {
-    add("Implement " + (body.item_name.empty() ? "this function" : body.item_name), kQuickFix,
-        "implement");
-  } else {
-    add("Rewrite " + (body.item_name.empty() ? "this function" : body.item_name), kRewrite,
-        "rewrite");
+  const std::size_t begin = document.content.offset_of(range.start, encoding);
+  const std::size_t end = document.content.offset_of(range.end, encoding);
+  const auto range_of = [&](std::size_t from, std::size_t to) {
+    return lsp::Range{document.content.position_of(from, encoding),
+                      document.content.position_of(to, encoding)};
+  };
+  const auto markers = engine::find_markers(text, kMaxHoleTokens);
+  const bool has_markers = markers && !markers->empty();
+  if (has_markers) {
+    for (const engine::Hole& hole : *markers) {
+      if (hole.end < begin || hole.begin > end) continue;
+      offers.push_back({"Fill this hole", kQuickFix, "hole", range_of(hole.begin, hole.end)});
+      break;
+    }
+    offers.push_back({markers->size() == 1
+                          ? "Fill the hole of this file"
+                          : "Fill all " + std::to_string(markers->size()) + " holes of this file",
+                      kQuickFix, "all", range});
   }
+  if (begin < end) offers.push_back({"Rewrite the selection", kRewrite, "selection", range});
+  const auto tree = tree_of(document);
+  if (!tree) return offers;
+  // A marker is an error of its own.
+  if (tree->has_error() && !has_markers) {
+    const std::size_t line = begin == 0 ? 0 : text.rfind('\n', begin - 1) + 1;  // npos + 1 is 0
+    const std::size_t line_end = std::min(text.find('\n', end), text.size());
+    if (const auto error = error_in_lines(*tree, line, line_end)) {
+      offers.push_back(
+          {"Fix this syntax error", kQuickFix, "fix", range_of(error->begin, error->end)});
+    }
+  }
+  offer_function(text, *tree, range, offers);
+  return offers;
 }
 
 Result<std::vector<engine::Hole>> Session::Impl::picked_holes(const Document& document,
@@ -165,7 +199,15 @@ Result<Session::Impl::FillWish> Session::Impl::wish_of(const Json& data) {
       auto picked = picked_holes(*open, what, *range);
       if (!picked) return picked.error();
       wish.holes = std::move(*picked);
+      wish.must_parse = what == "fix";
       if (what != "fix") wish.max_tokens = kMaxBodyTokens;
+      if (const Json* strength = lsp::member(data, "strength"); strength != nullptr) {
+        wish.strength = strength->is_number() ? strength->get<double>() : -1;
+        if (what != "rewrite" || !(wish.strength >= 0 && wish.strength <= 1)) {
+          return fail(ErrorCode::InvalidInput,
+                      "a strength is a number from 0 to 1, and belongs to a rewrite");
+        }
+      }
     } else if (what != "hole") {
       return fail(ErrorCode::InvalidInput, "there is nothing called " + what + " to fill");
     } else if (markers) {
@@ -187,9 +229,9 @@ Result<Session::Impl::FillWish> Session::Impl::wish_of(const Json& data) {
 // An edit that changes nothing would look like success: it is an error with the reason instead.
 bool Session::Impl::fills_nothing(const Json& id, const FillWish& wish, const FillAnswer& filled) {
   for (std::size_t i = 0; i < wish.holes.size(); ++i) {
-    if (why_withheld(filled, i).empty()) return false;
+    if (why_withheld(wish, filled, i).empty()) return false;
   }
-  answer_error(id, RpcError::RequestFailed, withheld_summary(filled));
+  answer_error(id, RpcError::RequestFailed, withheld_summary(wish, filled));
   return true;
 }
 
@@ -237,8 +279,8 @@ void Session::Impl::on_execute_command(const Message& message) {
     return answer(message.id, {{"cancelled", open.size()}});
   }
   if (params->command == "lacuna.unloadModel") {
-    host.fills->release();
-    return answer(message.id, nullptr);
+    const bool at_once = host.fills->release();
+    return answer(message.id, {{"when", at_once ? "now" : "after the fill that runs"}});
   }
   if (params->command == "lacuna.shutdownDaemon") {
     if (!host.end_daemon) {
@@ -277,7 +319,7 @@ void Session::Impl::fill_and_apply(const Message& message,
                   {{"label", "Lacuna: fill holes"},
                    {"edit", self.workspace_edit(document, wished, filled)}},
                   [weak = self.weak_from_this(), id,
-                   withheld = withheld_summary(filled)](const Message& got) {
+                   withheld = withheld_summary(wished, filled)](const Message& got) {
                     const auto session = weak.lock();
                     if (!session) return;
                     const bool applied = lsp::bool_or(got.result, "applied", false);

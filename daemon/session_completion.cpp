@@ -2,7 +2,6 @@
 // without it.
 #include <algorithm>
 
-#include "daemon/context_ranker.h"
 #include "daemon/session_impl.h"
 #include "engine/profile.h"
 
@@ -16,7 +15,6 @@ namespace {
 // Larger documents are generated, or no code; copying them for each keystroke costs too much.
 constexpr std::size_t kMaxDocument = std::size_t{4} << 20;
 constexpr std::size_t kMaxLine = 20000;
-constexpr std::size_t kMaxContextSources = 40;
 // A suggestion that took longer than this is of no use to somebody who types.
 constexpr double kSuggestionSeconds = 20;
 
@@ -190,36 +188,6 @@ Json Session::Impl::document_status(const Document& document) const {
   return {{"active", why.empty()}, {"reason", why}, {"language", document.language}};
 }
 
-std::vector<ContextPiece> Session::Impl::context_for(const Document& document,
-                                                     std::size_t offset) const {
-  if (settings.values.context_tokens == 0) return {};
-  const auto folder_of = [](const std::string& path) {
-    return path.substr(0, path.rfind('/') + 1);
-  };
-  std::vector<ContextSource> sources;
-  const SteadyClock::time_point now = SteadyClock::now();
-  for (const auto& [uri, other] : documents) {
-    if (uri == document.uri || !other.excluded.empty() || other.out_of_step) continue;
-    if (other.content.text().find('\0') != std::string::npos) continue;
-    const std::chrono::duration<double> age = now - other.last_edit;
-    sources.push_back({.path = path_in_folder(other.path),
-                       .text = other.content.text(),
-                       .language = other.language,
-                       .same_folder = folder_of(other.path) == folder_of(document.path),
-                       .seconds_since_edit = age.count()});
-  }
-  // Those that were edited last are most likely to matter; the rest would only cost time.
-  std::stable_sort(sources.begin(), sources.end(), [](const auto& a, const auto& b) {
-    return a.seconds_since_edit < b.seconds_since_edit;
-  });
-  if (sources.size() > kMaxContextSources) sources.resize(kMaxContextSources);
-  return rank_context({.text = document.content.text(),
-                       .offset = offset,
-                       .language = document.language,
-                       .max_tokens = settings.values.context_tokens},
-                      sources);
-}
-
 FillOrder Session::Impl::order_for(const Document& document, std::string text, std::size_t offset,
                                    Priority priority) const {
   FillOrder order;
@@ -257,6 +225,7 @@ void Session::Impl::on_completion(const Message& message) {
 void Session::Impl::suggest(const Message& message, const lsp::InlineCompletionParams& params,
                             bool as_menu) {
   supersede_suggestions(params.uri);
+  focused = params.uri;
   Document* document = this->document(params.uri);
   if (document == nullptr) {
     explain(params.uri, params.position, false, "the document is not open");
@@ -272,6 +241,7 @@ void Session::Impl::suggest(const Message& message, const lsp::InlineCompletionP
   const Cursor cursor = {text, offset};
   if (std::string why = refusal(*document, cursor, params.invoked); !why.empty()) {
     explain(params.uri, params.position, false, std::move(why));
+    tell_status();
     return answer(message.id, nullptr);
   }
   const std::size_t wanted =

@@ -157,8 +157,11 @@ void Session::Impl::fill(PendingRequest& request, FillWish wish, OnFilled on_fil
   order.options.length = engine::LengthMode::Probe;
   order.options.max_hole_tokens = wish.max_tokens.value_or(64);
   order.options.single_line = !wish.whole_lines;
-  order.syntax = settings.values.syntax;
-  if (!request.work_done_token.is_null()) report_work(request.work_done_token, "begin", "", {});
+  order.syntax = settings.values.syntax || wish.must_parse;
+  if (wish.strength < 1) order.least_certain = wish.strength;
+  const bool begins = request.fill == 0;  // not when its holes have just been chosen
+  if (begins && !request.work_done_token.is_null())
+    report_work(request.work_done_token, "begin", "", {});
   // What the steps and the end need: the document may be gone by then, the request is not.
   const auto shared = std::make_shared<const FillWish>(std::move(wish));
   const std::string key = id.dump();
@@ -184,6 +187,15 @@ void Session::Impl::fill(PendingRequest& request, FillWish wish, OnFilled on_fil
         if (!filled) {
           return self->answer_error(id, rpc_error_of(filled.error().code), filled.error().message);
         }
+        if (shared->strength < 1) {
+          FillWish parts = *shared;
+          parts.strength = 1;
+          parts.holes = filled->least_certain;
+          if (parts.holes.empty()) {
+            return self->answer_error(id, RpcError::RequestFailed, "there is nothing to rewrite");
+          }
+          return self->fill(*self->pending_request(id), std::move(parts), on_filled);
+        }
         self->explain_fill(*shared, *filled);
         on_filled(*self, *self->document(shared->uri), *shared, *filled);
       });
@@ -191,21 +203,28 @@ void Session::Impl::fill(PendingRequest& request, FillWish wish, OnFilled on_fil
   tell_status();
 }
 
-std::string Session::Impl::why_withheld(const FillAnswer& answer, std::size_t hole) {
+std::string Session::Impl::why_withheld(const FillWish& wish, const FillAnswer& answer,
+                                        std::size_t hole) {
   if (answer.alternatives.front().fills[hole].masks_left > 0) {
     return "the model did not finish it; try another profile";
   }
   const HoleSyntax syntax = answer.syntax_of(0, hole);
+  if (wish.must_parse && syntax.state == SyntaxState::Unchecked) {
+    return "whether it parses cannot be told: " + syntax.reason;
+  }
+  if (wish.must_parse && syntax.state == SyntaxState::NoWorse) {
+    return "no fill was found with which the text around it parses";
+  }
   if (syntax.state != SyntaxState::Withheld) return "";
   return "no fill was found that parses: " + syntax.reason;
 }
 
-std::string Session::Impl::withheld_summary(const FillAnswer& answer) {
+std::string Session::Impl::withheld_summary(const FillWish& wish, const FillAnswer& answer) {
   const std::size_t holes = answer.alternatives.front().fills.size();
   std::size_t withheld = 0;
   std::string first;
   for (std::size_t i = 0; i < holes; ++i) {
-    std::string why = why_withheld(answer, i);
+    std::string why = why_withheld(wish, answer, i);
     if (why.empty()) continue;
     ++withheld;
     if (first.empty()) first = std::move(why);
@@ -219,7 +238,7 @@ std::string Session::Impl::withheld_summary(const FillAnswer& answer) {
 // For lacuna.explainLast: a fill is the last thing that was asked for, too.
 void Session::Impl::explain_fill(const FillWish& wish, const FillAnswer& answer) {
   const Document& document = documents.at(wish.uri);
-  std::string withheld = withheld_summary(answer);
+  std::string withheld = withheld_summary(wish, answer);
   const bool any = !withheld.empty();
   explain(wish.uri, document.content.position_of(wish.holes.front().begin, encoding), !any,
           any ? std::move(withheld) : "filled");
@@ -233,7 +252,7 @@ Json Session::Impl::workspace_edit(const Document& document, const FillWish& wis
                                    const FillAnswer& answer) const {
   Json edits = Json::array();
   for (std::size_t i = 0; i < wish.holes.size(); ++i) {
-    if (!why_withheld(answer, i).empty()) continue;
+    if (!why_withheld(wish, answer, i).empty()) continue;
     edits.push_back({{"range", range_json(document, wish.holes[i])},
                      {"newText", answer.alternatives.front().fills[i].text}});
   }
@@ -251,7 +270,7 @@ Json Session::Impl::fill_result(const Document& document, const FillWish& wish,
     const engine::Hole& place = wish.holes[i];
     const engine::HoleFill& fill = result.fills[i];
     const HoleSyntax syntax = answer.syntax_of(0, i);
-    const std::string withheld = why_withheld(answer, i);
+    const std::string withheld = why_withheld(wish, answer, i);
     const std::string own = document.content.text().substr(place.begin, place.end - place.begin);
     Json hole = {
         {"range", range_json(document, place)}, {"newText", withheld.empty() ? fill.text : own},
@@ -272,7 +291,7 @@ Json Session::Impl::fill_result(const Document& document, const FillWish& wish,
                 {{"queued", answer.queued_seconds},
                  {"load", answer.load_seconds},
                  {"denoise", answer.denoise_seconds}}}};
-  if (std::string problem = withheld_summary(answer); !problem.empty()) {
+  if (std::string problem = withheld_summary(wish, answer); !problem.empty()) {
     json["problem"] = std::move(problem);
   }
   return json;

@@ -1,5 +1,5 @@
 // The inside of Session, shared by its sources: session.cpp (lifecycle, documents, settings),
-// session_completion.cpp, session_fill.cpp, session_actions.cpp.
+// session_completion.cpp, session_context.cpp, session_fill.cpp, session_actions.cpp.
 #pragma once
 
 #include <chrono>
@@ -11,7 +11,9 @@
 #include <string_view>
 #include <vector>
 
+#include "daemon/context_ranker.h"
 #include "daemon/ignore.h"
+#include "daemon/neighbour_files.h"
 #include "daemon/session.h"
 #include "daemon/suggestion.h"
 #include "lsp/json_rpc.h"
@@ -33,6 +35,7 @@ struct Document {
   std::string excluded;      // why it is never read; empty: it may be
   bool out_of_step = false;  // a change could not be applied: wrong until it is opened again
   SteadyClock::time_point last_edit;
+  std::vector<std::size_t> edits;  // where it was edited lately, the last one first
   SuggestionCache cache;
 };
 
@@ -59,6 +62,15 @@ struct Explanation {
   float confidence = 0;
   int context_pieces = 0;
   std::string place;  // what stands there, as far as a grammar told
+};
+
+// A code action.
+struct Offer {
+  std::string title;
+  std::string_view kind;
+  std::string_view what;  // of lacuna/fill
+  lsp::Range range;
+  double strength = 1;
 };
 
 struct Session::Impl : std::enable_shared_from_this<Session::Impl> {
@@ -96,13 +108,13 @@ struct Session::Impl : std::enable_shared_from_this<Session::Impl> {
   void on_did_save(const lsp::Message& message);
   void on_configuration(const lsp::Message& message);
   void on_folders(const lsp::Message& message);
-  void on_seen(const lsp::Message& message);  // didShow, didPartiallyAccept, didFocus
+  void on_seen(const lsp::Message& message);  // didShow, didPartiallyAccept
+  void on_focus(const lsp::Message& message);
   void on_status(const lsp::Message& message);
   void pull_configuration();
   void use_settings(const Json* editor_settings);
   void read_ignore_files();
   void exclude_where_needed(Document& document) const;
-  std::string path_in_folder(const std::string& path) const;
   Document* document(const std::string& uri);
   // Ends what a change of the document makes pointless.
   void document_changed(const std::string& uri);
@@ -125,7 +137,13 @@ struct Session::Impl : std::enable_shared_from_this<Session::Impl> {
   void speculate(const std::string& uri, std::string text, std::size_t offset);
   void explain(const std::string& uri, lsp::Position position, bool shown, std::string outcome);
   Json explanation_json() const;
-  std::vector<ContextPiece> context_for(const Document& document, std::size_t offset) const;
+
+  // session_context.cpp
+  std::vector<ContextPiece> context_for(const Document& document, std::size_t offset);
+  // The files beside a document that were found last; looks for newer ones in the background.
+  NeighbourFiles neighbours_of(const Document& document);
+  // Applies one change of a didChange, and remembers where it was.
+  void apply_change(Document& document, const lsp::ContentChange& change);
 
   // session_fill.cpp
   struct FillWish {
@@ -133,6 +151,8 @@ struct Session::Impl : std::enable_shared_from_this<Session::Impl> {
     std::optional<std::int64_t> version;
     std::vector<engine::Hole> holes;
     bool whole_lines = true;  // fills may have several lines
+    double strength = 1;      // below 1 the model chooses the parts of the hole that are filled
+    bool must_parse = false;  // the hole is a syntax error: no fill that leaves one is of use
     std::optional<int> max_tokens;
     Json partial_token;  // null: no partial results
   };
@@ -143,9 +163,9 @@ struct Session::Impl : std::enable_shared_from_this<Session::Impl> {
   void fill(PendingRequest& request, FillWish wish, OnFilled on_filled);
   Result<std::vector<engine::Hole>> holes_of(const Document& document, const Json& params) const;
   // Of the first alternative: why a hole keeps its text; empty where it is filled.
-  static std::string why_withheld(const FillAnswer& answer, std::size_t hole);
+  static std::string why_withheld(const FillWish& wish, const FillAnswer& answer, std::size_t hole);
   // That of all holes in a clause; empty when all are filled.
-  static std::string withheld_summary(const FillAnswer& answer);
+  static std::string withheld_summary(const FillWish& wish, const FillAnswer& answer);
   void explain_fill(const FillWish& wish, const FillAnswer& answer);
   // Of the holes that are filled.
   Json workspace_edit(const Document& document, const FillWish& wish,
@@ -164,11 +184,9 @@ struct Session::Impl : std::enable_shared_from_this<Session::Impl> {
   bool fills_nothing(const Json& id, const FillWish& wish, const FillAnswer& filled);
   void fill_and_apply(const lsp::Message& message, const lsp::ExecuteCommandParams& params);
   Result<FillWish> wish_of(const Json& data);
+  std::vector<Offer> offers_at(const Document& document, lsp::Range range) const;
   Result<std::vector<engine::Hole>> picked_holes(const Document& document, std::string_view what,
                                                  lsp::Range range) const;
-  void add_function_actions(const Document& document, lsp::Range range,
-                            const std::function<void(std::string_view title, std::string_view kind,
-                                                     std::string_view what)>& add) const;
 
   std::string name;
   SessionHost host;
@@ -184,12 +202,13 @@ struct Session::Impl : std::enable_shared_from_this<Session::Impl> {
   std::map<std::string, std::function<void(const lsp::Message&)>> asked;  // by id
   std::uint64_t last_ask = 0;
   std::uint64_t last_token = 0;
-  struct Folder {
-    std::string uri, path;
-    IgnoreList ignored;
+  ReadRules rules;
+  struct Neighbours {
+    NeighbourFiles files;
+    SteadyClock::time_point asked;
   };
-  std::vector<Folder> folders;
-  IgnoreList excluded;
+  std::map<std::string, Neighbours> neighbours;  // by folder and language
+  std::string focused;  // the document that the user looks at; may be empty
   Explanation last;
   std::uint64_t shown = 0;
   std::uint64_t accepted = 0;

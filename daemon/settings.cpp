@@ -87,7 +87,12 @@ const std::vector<SettingInfo>& table() {
        "Whether suggestions also come as items of the ordinary completion menu, for editors without "
        "inline completion."},
       {"context.tokens", Scope::Session, &Settings::context_tokens,
-       "Tokens of other open documents that the model sees beside the file; 0: none.", 0, 4096},
+       "Tokens of other documents, and of recent edits, that the model sees beside the file; 0: "
+       "none.",
+       0, 4096},
+      {"context.folder", Scope::Session, &Settings::context_folder,
+       "Whether files of a document's folder that are in its language are read as context, where the "
+       "editor has the folder open."},
   };
   return rows;
 }

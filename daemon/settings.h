@@ -49,6 +49,7 @@ struct Settings {
   bool speculate = true;
   bool completion = false;
   int context_tokens = 256;
+  bool context_folder = true;
 };
 
 enum class SettingScope : std::uint8_t {

@@ -88,7 +88,8 @@ class Shim {
   }
 
   void read_editor() {
-    if (ending_ || editor_in_->reading || daemon_out_->unsent > kPauseAt) return;
+    if (ending_ || editor_in_->reading) return;
+    if (!resting_ && daemon_out_->unsent > kPauseAt) return;
     editor_in_->reading = true;
     editor_in_->stream.async_read_some(
         asio::buffer(editor_in_->buffer),
@@ -101,7 +102,12 @@ class Shim {
             if (!body) return refuse_editor(body.error().message);
             if (!*body) break;
             replay_.from_client(**body);
-            write(daemon_out_, **body);
+            if (resting_) {
+              rest();
+            } else {
+              write(daemon_out_, **body);
+            }
+            if (ending_) return;
             watch_process();
           }
           read_editor();
@@ -111,9 +117,17 @@ class Shim {
   void refuse_editor(const std::string& why) {
     options_.log(why);
     write(editor_out_, lsp::error_response(nullptr, lsp::RpcError::ParseError, why));
-    ending_ = true;
-    exit_code_ = 1;
-    if (!editor_out_->writing) end(1);
+    end_when_written(1);
+  }
+
+  // Without a daemon, whose end the editor wanted, until a request needs one.
+  void rest() {
+    resting_ = true;
+    for (const std::string& body : replay_.answer_without_daemon()) write(editor_out_, body);
+    if (replay_.saw_exit()) return end_when_written(replay_.exit_code());
+    if (replay_.needs_no_daemon()) return read_editor();
+    resting_ = false;
+    reconnect();
   }
 
   void read_daemon() {
@@ -144,6 +158,7 @@ class Shim {
     boost::system::error_code ignored;
     ignored = daemon_in_->stream.close(ignored);
     ignored = daemon_out_->stream.close(ignored);
+    if (replay_.needs_no_daemon()) return rest();
     if (!heard_) {
       // It was dying when it was connected to: its socket goes last.
       if (++silent_ > kMaxSilent) {
@@ -242,6 +257,12 @@ class Shim {
     });
   }
 
+  void end_when_written(int exit_code) {
+    ending_ = true;
+    exit_code_ = exit_code;
+    if (!editor_out_->writing) end(exit_code);
+  }
+
   void end(int exit_code) {
     exit_code_ = exit_code;
     ending_ = true;
@@ -261,6 +282,7 @@ class Shim {
   std::optional<Error> failure_;
   int exit_code_ = 1;
   bool ending_ = false;
+  bool resting_ = false;  // there is no daemon, and nobody needs one
   bool watched_ = false;
   bool version_checked_ = false;
   bool heard_ = false;     // something, of this daemon

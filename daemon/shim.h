@@ -17,7 +17,8 @@ struct ShimOptions {
 
 // Copies messages until the editor sends `exit`, closes its end or is gone; returns the exit code
 // of the session. When the daemon ends it connects anew and sets the session up again: documents as
-// they are, requests that wait. Unavailable when no daemon can be had.
+// they are, requests that wait. Where the editor itself has asked for the daemon's end that waits for
+// the next request. Unavailable when no daemon can be had.
 Result<int> run_shim(ShimOptions options);
 
 }  // namespace lacuna::daemon

@@ -181,7 +181,8 @@ void DenoiseRun::ask(std::vector<PredictRequest>& batch, int& n_candidates) {
            .banned = canvas_.banned,
            .slot = slot_,
            .copies = request_.copies,
-           .watch = watch_ ? &*watch_ : nullptr};
+           .watch = watch_ ? &*watch_ : nullptr,
+           .stop = &request_.stop};
   if (edits_.may_not_expand()) pass_.draw.forbidden = request_.elastic->expand_token;
   candidates_.resize(predicted_.size());
   if (is_foreseen()) return;

@@ -49,6 +49,7 @@ class Passes {
   // The pass that was asked for, and those that it turns out to need.
   void run(std::span<const std::unique_ptr<DenoiseRun>> runs) {
     predict();
+    if (all_stopped(runs)) return;
     stale_.clear();
     looking_.clear();
     for (const std::unique_ptr<DenoiseRun>& run : runs) {
@@ -63,17 +64,25 @@ class Passes {
       begin();
       for (DenoiseRun* run : stale_) run->refresh(batch_, n_candidates_);
       predict();
+      if (all_stopped(runs)) return;
       for (DenoiseRun* run : stale_) take(*run);
     }
     if (!looking_.empty()) {
       begin();
       for (DenoiseRun* run : looking_) run->look(batch_, n_candidates_);
       predict();
+      if (all_stopped(runs)) return;
       for (DenoiseRun* run : looking_) run->take_look(candidates_);
     }
   }
 
  private:
+  // Then the passes may have been left before their end.
+  static bool all_stopped(std::span<const std::unique_ptr<DenoiseRun>> runs) {
+    return std::all_of(runs.begin(), runs.end(),
+                       [](const auto& run) { return !run || run->stopped(); });
+  }
+
   void predict() {
     candidates_.resize(static_cast<std::size_t>(n_candidates_));
     if (!batch_.empty()) predictor_.predict_batch(batch_, candidates_);

@@ -77,7 +77,7 @@ struct DenoiseRequest {
   // any more once no mask is left.
   bool early_exit = true;
   std::function<void(const StepEvent&)> on_step = {};
-  std::stop_token stop = {};  // looked at before every step
+  std::stop_token stop = {};  // looked at in every step, between the layers of its passes
 };
 
 struct DenoiseResult {

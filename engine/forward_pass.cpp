@@ -61,6 +61,12 @@ struct Part {
   int end() const { return first + rows(); }
 };
 
+bool all_stopped(std::span<const ForwardInput> inputs) {
+  return std::all_of(inputs.begin(), inputs.end(), [](const ForwardInput& input) {
+    return input.stop != nullptr && input.stop->stop_requested();
+  });
+}
+
 }  // namespace
 
 struct ForwardPass::Buffers {
@@ -372,7 +378,7 @@ int ForwardPass::Buffers::keep_wanted() {
   return to;
 }
 
-void ForwardPass::run(std::span<const ForwardInput> inputs) {
+bool ForwardPass::run(std::span<const ForwardInput> inputs) {
   Buffers& b = *buffers_;
   const ModelConfig& config = b.weights->config;
   int n_rows = b.lay_out(inputs);
@@ -384,6 +390,7 @@ void ForwardPass::run(std::span<const ForwardInput> inputs) {
                               .D = config.hidden_size,
                               .scales = b.weights->embedding.parts.scales});
   for (int layer = 0; layer < config.layers; ++layer) {
+    if (all_stopped(inputs)) return false;
     b.project_qkv(layer, n_rows);
     for (const Part& part : b.parts) {
       if (part.input->watch != nullptr) b.watch(layer, part);
@@ -396,6 +403,7 @@ void ForwardPass::run(std::span<const ForwardInput> inputs) {
         if (part.input->variant == variants) b.attend(layer, part);
       }
     }
+    if (all_stopped(inputs)) return false;
     b.output_and_mlp(layer, n_rows);
   }
   b.n_hidden = n_rows;
@@ -405,6 +413,7 @@ void ForwardPass::run(std::span<const ForwardInput> inputs) {
                                  .M = b.n_hidden,
                                  .D = config.hidden_size,
                                  .eps = config.rms_norm_eps});
+  return true;
 }
 
 void ForwardPass::run(std::span<const std::int32_t> canvas, std::span<const std::int32_t> rows,

@@ -5,6 +5,7 @@
 #include <memory>
 #include <optional>
 #include <span>
+#include <stop_token>
 
 #include "engine/attention_watch.h"
 #include "engine/canvas_splice.h"
@@ -30,6 +31,8 @@ struct ForwardInput {
   std::optional<CanvasSplice> splice = {};
   // Is told how the watched tokens attend; their rows must be among `rows`. Not for a variant.
   AttentionWatch* watch = nullptr;
+  // Nobody wants the outcome any more once it is requested; null: somebody always does.
+  const std::stop_token* stop = nullptr;
 };
 
 // What a ForwardPass has memory for.
@@ -60,7 +63,9 @@ class ForwardPass {
 
   const ForwardLimits& limits() const;
 
-  void run(std::span<const ForwardInput> inputs);
+  // False when the pass was left in a layer, because every input was stopped: then there are no
+  // logits, and what the slots hold means nothing.
+  bool run(std::span<const ForwardInput> inputs);
   // One canvas, in slot 0.
   void run(std::span<const std::int32_t> canvas, std::span<const std::int32_t> rows,
            std::span<const std::int32_t> wanted);

@@ -46,7 +46,9 @@ Result<Canvas> with_probed_lengths(const Model& model, const InfillRequest& requ
   const std::vector<int> lengths = choose_lengths(
       model, canvas, *model.length_calibration(), copies,
       std::max(options.max_hole_tokens, options.default_hole_tokens),
-      std::min(room, model.config().max_positions - static_cast<int>(canvas.tokens.size())), fixed);
+      std::min(room, model.config().max_positions - static_cast<int>(canvas.tokens.size())), fixed,
+      request.stop);
+  if (request.stop.stop_requested()) return fail(ErrorCode::Cancelled, "stopped");
   return with_lengths(canvas, lengths, model.mask_token());
 }
 
@@ -65,6 +67,7 @@ using Texts = std::vector<std::string>;
 // The canvas for the holes behind those that are filled.
 Result<ReadyCanvas> make_ready(const Model& model, const InfillRequest& request,
                                const std::optional<CopyMixing>& mixing, const Texts& filled) {
+  if (request.stop.stop_requested()) return fail(ErrorCode::Cancelled, "stopped");
   const Clock::time_point start = Clock::now();
   Result<Canvas> canvas =
       build_canvas(model, {.text = request.text,

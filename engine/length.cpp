@@ -45,10 +45,11 @@ class Prober {
  public:
   // Trials of one call may have `trial_rows` rows in all, each at most `max_length` masks.
   Prober(const Model& model, const Canvas& canvas, const CopySource* copies, int max_length,
-         int trial_rows)
+         int trial_rows, const std::stop_token& stop)
       : model_(model),
         canvas_(canvas),
         copies_(copies),
+        stop_(stop),
         predictor_(model.transformer(), model.context(),
                    ForwardLimits{.canvas = static_cast<int>(canvas.tokens.size()) + max_length,
                                  .rows = static_cast<int>(canvas.tokens.size()) + trial_rows,
@@ -96,7 +97,8 @@ class Prober {
                            .draw = {},
                            .random = &random_,
                            .step = 0,
-                           .copies = copies_};
+                           .copies = copies_,
+                           .stop = &stop_};
     request.draw.allowed = model_.fill_tokens();
     // An empty place is no guess at what belongs there.
     request.draw.forbidden = model_.config().delete_token.value_or(-1);
@@ -106,6 +108,7 @@ class Prober {
   const Model& model_;
   const Canvas& canvas_;
   const CopySource* copies_;
+  const std::stop_token stop_;
   const Random random_{0};
   TransformerPredictor predictor_;
 };
@@ -146,13 +149,14 @@ std::vector<int> lengths_between(std::span<const int> first, int best) {
 std::vector<double> length_confidence(const Model& model, const Canvas& canvas, int hole_idx,
                                       std::span<const int> lengths, const CopySource* copies) {
   const int rows = sum_of(lengths) + static_cast<int>(lengths.size());
-  Prober prober(model, canvas, copies, *std::max_element(lengths.begin(), lengths.end()), rows);
+  Prober prober(model, canvas, copies, *std::max_element(lengths.begin(), lengths.end()), rows, {});
   return prober.confidence(hole_idx, lengths);
 }
 
 std::vector<int> choose_lengths(const Model& model, const Canvas& canvas,
                                 const LengthCalibration& calibration, const CopySource* copies,
-                                int max_tokens, int room, std::span<const std::uint8_t> fixed) {
+                                int max_tokens, int room, std::span<const std::uint8_t> fixed,
+                                const std::stop_token& stop) {
   std::vector<int> chosen;
   chosen.reserve(canvas.holes.size());
   for (const CanvasHole& hole : canvas.holes) chosen.push_back(hole.length);
@@ -161,8 +165,9 @@ std::vector<int> choose_lengths(const Model& model, const Canvas& canvas,
   // Each trial has the row before the hole, too; those between the first lengths are the more.
   const int first_rows = sum_of(all) + static_cast<int>(all.size());
   Prober prober(model, canvas, copies, max_tokens,
-                std::max(first_rows, kLengthsBetween * (max_tokens + 1)));
+                std::max(first_rows, kLengthsBetween * (max_tokens + 1)), stop);
   for (std::size_t i = 0; i < canvas.holes.size(); ++i) {
+    if (stop.stop_requested()) return chosen;
     if (fixed[i] != 0) continue;
     const int limit = std::min(max_tokens, canvas.holes[i].length + room);
     int best = canvas.holes[i].length;

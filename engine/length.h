@@ -4,6 +4,7 @@
 #pragma once
 
 #include <span>
+#include <stop_token>
 #include <vector>
 
 #include "engine/canvas.h"
@@ -22,10 +23,12 @@ std::vector<double> length_confidence(const Model& model, const Canvas& canvas, 
 
 // A length for each hole of the canvas, at most `max_tokens`: the best of 1, 2, 4, 8, ... and then
 // of those between it and its neighbours. Holes in `fixed` (one byte for each) keep theirs.
-// `copies` may be null. `room` is how many tokens the canvas may grow by in all.
+// `copies` may be null. `room` is how many tokens the canvas may grow by in all. Once `stop` is
+// requested no more is tried, and the lengths mean nothing.
 std::vector<int> choose_lengths(const Model& model, const Canvas& canvas,
                                 const LengthCalibration& calibration, const CopySource* copies,
-                                int max_tokens, int room, std::span<const std::uint8_t> fixed);
+                                int max_tokens, int room, std::span<const std::uint8_t> fixed,
+                                const std::stop_token& stop = {});
 
 // The canvas with other lengths of its holes, all masked.
 Canvas with_lengths(const Canvas& canvas, std::span<const int> lengths, std::int32_t mask_token);

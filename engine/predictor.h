@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <optional>
 #include <span>
+#include <stop_token>
 #include <vector>
 
 #include "engine/copy_source.h"
@@ -47,6 +48,8 @@ struct PredictRequest {
   const CopySource* copies = nullptr;
   // Is told of the pass, unless this is a variant.
   AttentionWatch* watch = nullptr;
+  // A pass that nobody wants any more may end early: see predict_batch(). Null: it is wanted.
+  const std::stop_token* stop = nullptr;
 
   std::span<const std::int32_t> banned_at(int position) const {
     if (banned.empty()) return {};
@@ -73,7 +76,8 @@ class Predictor {
 
   // One forward pass over all requests; the candidates of each stand after those of the requests
   // before it, in the order of `masked`, which may be empty: the published loop runs all of its
-  // passes.
+  // passes. When `stop` was requested of every request, the pass may be left in the middle: then the
+  // candidates mean nothing, nor do the keys and values.
   virtual void predict_batch(std::span<const PredictRequest> requests,
                              std::span<Candidate> candidates) = 0;
   void predict(const PredictRequest& request, std::span<Candidate> candidates) {

@@ -49,7 +49,7 @@ void TransformerPredictor::add_wanted(std::span<const std::int32_t> positions) {
 }
 
 // The forward pass, and sources_ of all candidates.
-void TransformerPredictor::run(std::span<const PredictRequest> requests) {
+bool TransformerPredictor::run(std::span<const PredictRequest> requests) {
   inputs_.clear();
   wanted_.clear();
   sources_.clear();
@@ -64,7 +64,8 @@ void TransformerPredictor::run(std::span<const PredictRequest> requests) {
                        .slot = slot,
                        .variant = request.variant,
                        .splice = request.splice,
-                       .watch = watch});
+                       .watch = watch,
+                       .stop = request.stop});
     return static_cast<int>(first);
   };
   for (std::size_t r = 0; r < requests.size(); ++r) {
@@ -86,7 +87,7 @@ void TransformerPredictor::run(std::span<const PredictRequest> requests) {
                           .unconditional = guide < 0 ? -1 : guide + row});
     }
   }
-  pass_.run(inputs_);
+  return pass_.run(inputs_);
 }
 
 // `count` rows of logits from `row` on; guided by as many from `unconditional` on, if not -1.
@@ -125,7 +126,7 @@ void TransformerPredictor::draw_range(std::span<const PredictRequest> requests, 
 
 void TransformerPredictor::predict_batch(std::span<const PredictRequest> requests,
                                          std::span<Candidate> candidates) {
-  run(requests);
+  if (!run(requests)) return;
   const int n = static_cast<int>(sources_.size());
   const auto guided = [&](int i) { return sources_[i].unconditional >= 0; };
   for (int begin = 0; begin < n;) {

@@ -38,7 +38,7 @@ class TransformerPredictor : public Predictor {
     int unconditional;  // wanted row that guides it, or -1
   };
 
-  void run(std::span<const PredictRequest> requests);
+  bool run(std::span<const PredictRequest> requests);  // false: the pass was left
   void add_wanted(std::span<const std::int32_t> positions);
   void draw_range(std::span<const PredictRequest> requests, int begin, int end,
                   std::span<Candidate> candidates);

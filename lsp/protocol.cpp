@@ -225,10 +225,13 @@ Result<CodeActionParams> read_code_action(const Json& params) {
   const Result<Range> parsed = read_range(*range);
   if (!parsed) return parsed.error();
   const Json* trigger = at_path(params, {"context", "triggerKind"});
+  const Json* diagnostics = at_path(params, {"context", "diagnostics"});
+  const bool has_diagnostics = diagnostics != nullptr && diagnostics->is_array();
   return CodeActionParams{.uri = *uri,
                           .range = *parsed,
                           .only = strings_of(at_path(params, {"context", "only"})),
-                          .automatic = trigger != nullptr && *trigger == 2};
+                          .automatic = trigger != nullptr && *trigger == 2,
+                          .diagnostics = has_diagnostics ? *diagnostics : Json::array()};
 }
 
 Result<ExecuteCommandParams> read_execute_command(const Json& params) {

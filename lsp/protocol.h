@@ -92,8 +92,9 @@ Result<InlineCompletionParams> read_inline_completion(const Json& params);
 struct CodeActionParams {
   std::string uri;
   Range range;
-  std::vector<std::string> only;  // kinds; empty: all
-  bool automatic = false;         // asked for by the editor, not by its user
+  std::vector<std::string> only;     // kinds; empty: all
+  bool automatic = false;            // asked for by the editor, not by its user
+  Json diagnostics = Json::array();  // of the range, from whatever servers; as they came
 };
 
 Result<CodeActionParams> read_code_action(const Json& params);

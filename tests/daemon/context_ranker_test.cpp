@@ -55,6 +55,20 @@ TEST(ContextRankerTest, OneSourceDoesNotCrowdOutTheOthers) {
   EXPECT_EQ(pieces.back().path, "other");
 }
 
+TEST(ContextRankerTest, WhereSomebodyHasEditedComesFirst) {
+  const std::string text = "alpha beta first\n" + filler(40) + "alpha beta second\n" + filler(40);
+  ContextSource source{.path = "f", .text = text, .language = ""};
+  const ContextWish wish{.text = "alpha beta", .offset = 10, .language = "", .max_tokens = 1000};
+  const auto first_piece = [&] { return rank_context(wish, {&source, 1}).front().text; };
+  EXPECT_NE(first_piece().find("first"), std::string::npos);
+  source.edits = {text.find("second")};
+  EXPECT_NE(first_piece().find("second"), std::string::npos);
+  source.only_edits = true;
+  for (const ContextPiece& piece : rank_context(wish, {&source, 1})) {
+    EXPECT_EQ(piece.text.find("first"), std::string::npos);
+  }
+}
+
 TEST(ContextRankerTest, WordsOfEveryProgramDoNotCount) {
   const std::string text = "def return self import for\n";
   const ContextSource sources[] = {{.path = "a", .text = text, .language = ""}};

@@ -250,6 +250,46 @@ TEST_F(EngineServiceTest, AnIdleModelIsUnloadedAndComesBackForTheNextOrder) {
   EXPECT_EQ(service_->state().counters.loads, 2U);
 }
 
+TEST_F(EngineServiceTest, AReleasedModelIsUnloadedWhenTheOrderThatRunsHasEnded) {
+  const FillId runs = submit(order("until_stopped"));
+  const FillId waits = submit(order("fill=b", "other"));
+  ASSERT_TRUE(run_until([&] { return service_->state().phase == ModelPhase::Ready; }));
+  EXPECT_FALSE(service_->release());
+  EXPECT_EQ(engine_->unloads, 0);
+  service_->cancel(runs);
+  ASSERT_TRUE(run_until_ended(waits));
+  EXPECT_EQ(text_of(waits), "b");
+  EXPECT_EQ(engine_->unloads, 1);
+  EXPECT_EQ(engine_->loads, 2) << "the order that waited loads it again";
+  ASSERT_TRUE(run_until([&] { return service_->state().idle_seconds > 0; }));
+  EXPECT_TRUE(service_->release());
+  ASSERT_TRUE(run_until([&] { return service_->state().phase == ModelPhase::Unloaded; }));
+  EXPECT_EQ(engine_->unloads, 2);
+}
+
+// A session that always has more to ask for does not keep another one waiting.
+TEST_F(EngineServiceTest, SessionsWithTheSamePriorityTakeTurns) {
+  std::vector<std::string> ends;
+  const auto ask = [&](std::string session, std::string document) {
+    FillOrder wanted = order("steps=3", std::move(document));
+    wanted.session = session;
+    service_->submit(std::move(wanted), {},
+                     [&ends, session](const Result<FillAnswer>&) { ends.push_back(session); });
+  };
+  for (int i = 0; i < 8; ++i) ask("busy", std::to_string(i));
+  ask("modest", "a");
+  ask("modest", "b");
+  ASSERT_TRUE(run_until([&] { return ends.size() == 10; }));
+  const auto place = [&](int nth) {
+    for (std::size_t i = 0; i < ends.size(); ++i) {
+      if (ends[i] == "modest" && nth-- == 0) return static_cast<int>(i);
+    }
+    return -1;
+  };
+  EXPECT_LE(place(0), 1);
+  EXPECT_LE(place(1), 3);
+}
+
 TEST_F(EngineServiceTest, EveryOrderIsAnsweredOnce) {
   for (int i = 0; i < 200; ++i) {
     FillOrder one = order("steps=2", std::to_string(i % 3));

@@ -36,6 +36,41 @@ class ReplayTest : public testing::Test {
   Replay replay_;
 };
 
+TEST_F(ReplayTest, ADaemonThatTheSessionHasEndedIsOnlyNeededForTheNextRequest) {
+  EXPECT_FALSE(replay_.needs_no_daemon());
+  const Json command = {{"command", "lacuna.shutdownDaemon"}};
+  replay_.from_client(lsp::request(2, "workspace/executeCommand", command));
+  EXPECT_FALSE(replay_.needs_no_daemon());
+  replay_.from_daemon(lsp::response(2, nullptr));
+  EXPECT_TRUE(replay_.needs_no_daemon());
+  open("file:///a", "");
+  EXPECT_TRUE(replay_.needs_no_daemon());
+  replay_.from_client(lsp::request(3, "lacuna/status", nullptr));
+  EXPECT_TRUE(replay_.answer_without_daemon().empty());
+  EXPECT_FALSE(replay_.needs_no_daemon());
+  EXPECT_EQ(methods(replay_.restart().to_daemon).back(), "lacuna/status");
+  replay_.from_daemon(lsp::response(3, nullptr));
+  EXPECT_FALSE(replay_.needs_no_daemon()) << "the new one was not ended by anybody";
+}
+
+TEST_F(ReplayTest, ARefusedEndOfTheDaemonIsNone) {
+  const Json command = {{"command", "lacuna.shutdownDaemon"}};
+  replay_.from_client(lsp::request(2, "workspace/executeCommand", command));
+  replay_.from_daemon(lsp::error_response(2, lsp::RpcError::RequestFailed, "no"));
+  EXPECT_FALSE(replay_.needs_no_daemon());
+}
+
+TEST_F(ReplayTest, AfterShutdownNoDaemonIsNeeded) {
+  replay_.from_client(lsp::request(2, "shutdown", nullptr));
+  replay_.from_client(lsp::request(3, "lacuna/status", nullptr));
+  EXPECT_TRUE(replay_.needs_no_daemon());
+  const std::vector<Json> answers = parsed(replay_.answer_without_daemon());
+  ASSERT_EQ(answers.size(), 2U);
+  EXPECT_TRUE(answers[0]["result"].is_null());
+  EXPECT_EQ(answers[1]["error"]["code"], -32600);
+  EXPECT_TRUE(replay_.answer_without_daemon().empty());
+}
+
 TEST_F(ReplayTest, ANewDaemonGetsTheSessionAsItIs) {
   open("file:///a", "x\U0001F600y\n");
   open("file:///b", "");

@@ -6,6 +6,7 @@
 //   until_stopped    never done: only a stop ends it
 //   confidence=X     mean probability (default 0.9)
 //   withhold=N|N     holes for which nothing was found that parses; others parse
+//   parts=A-B|C-D    of a hole whose least certain parts are asked for: these bytes of it
 //   out_of_memory    as if none was left in the middle of the fill
 //   fail=TEXT        fails with this message, \_ for blanks
 #pragma once
@@ -30,6 +31,7 @@ struct FillScript {
   bool out_of_memory = false;
   float confidence = 0.9F;
   std::vector<std::string> withheld;  // indices of holes
+  std::vector<std::string> parts;
   std::string failure;
 };
 
@@ -69,6 +71,7 @@ inline FillScript script_of(const std::string& text) {
     if (key == "out_of_memory") script.out_of_memory = true;
     if (key == "confidence") script.confidence = std::stof(value);
     if (key == "withhold") script.withheld = split_texts(value);
+    if (key == "parts") script.parts = split_texts(value);
     if (key == "fail") script.failure = unescaped(value);
   }
   return script;
@@ -106,6 +109,16 @@ class ScriptedEngine : public FillEngine {
     if (!script.failure.empty()) return fail(ErrorCode::Unavailable, script.failure);
     FillAnswer answer;
     answer.model = "scripted";
+    if (order.least_certain) {
+      for (const std::string& part : script.parts) {
+        const std::size_t begin = order.holes.front().begin;
+        answer.least_certain.push_back({.begin = begin + std::stoul(part),
+                                        .end = begin + std::stoul(part.substr(part.find('-') + 1)),
+                                        .tokens = {},
+                                        .hint = {}});
+      }
+      return answer;
+    }
     answer.context_pieces = static_cast<int>(order.context.size());
     answer.alternatives.push_back(result_with(order, script, script.fills.front()));
     for (const std::string& text : script.alternatives) {

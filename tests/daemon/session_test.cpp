@@ -27,6 +27,12 @@ class SessionTest : public testing::Test {
                     .log = [](LogLevel, const std::string&) {},
                     .session_count = [] { return std::size_t{1}; },
                     .end_daemon = {},
+                    .in_background =
+                        [this](const std::function<void()>& work, std::function<void()> done) {
+                          work();
+                          posted_.push_back(std::move(done));
+                          return true;
+                        },
                     .version = "test"});
   }
 
@@ -344,6 +350,74 @@ TEST_F(SessionTest, SecretsAndIgnoredFilesAreNoContextForOthers) {
   EXPECT_EQ(context[0].path, "public.py");
 }
 
+TEST_F(SessionTest, FilesOfTheSameFolderAreContextOnceTheyAreRead) {
+  const test::TemporaryFolder folder;
+  folder.write(".lacunaignore", "private.py\n");
+  folder.write("private.py", "compute_total = 2\n");
+  folder.write("secrets.json", "compute_total\n");
+  folder.write("other.py", "def compute_total(items):\n");
+  folder.write("other.js", "compute_total();\n");
+  folder.write("a.py", "compute_total = 'as it is on disk'\n");
+  const std::string root = "file://" + folder.path().string();
+  initialize({{"rootUri", root}});
+  open(root + "/a.py", "compute_total\n");
+  complete(root + "/a.py", 0, 13);
+  EXPECT_TRUE(fills_.history().back().context.empty());
+  run();  // they have been read
+  complete(root + "/a.py", 0, 12);
+  const auto& context = fills_.history().back().context;
+  ASSERT_EQ(context.size(), 1U);
+  EXPECT_EQ(context[0].path, "other.py");
+  EXPECT_EQ(context[0].text, "def compute_total(items):\n");
+  notify("workspace/didChangeConfiguration",
+         {{"settings", {{"lacuna", {{"context", {{"folder", false}}}}}}}});
+  complete(root + "/a.py", 0, 11);
+  EXPECT_TRUE(fills_.history().back().context.empty());
+}
+
+TEST_F(SessionTest, AFileAloneDoesNotMakeItsFolderContext) {
+  const test::TemporaryFolder folder;
+  folder.write("other.py", "compute_total = 1\n");
+  initialize();
+  const std::string uri = "file://" + (folder.path() / "a.py").string();
+  open(uri, "compute_total\n");
+  complete(uri, 0, 13);
+  run();
+  complete(uri, 0, 12);
+  EXPECT_TRUE(fills_.history().back().context.empty());
+}
+
+TEST_F(SessionTest, AnEditFarFromTheCursorIsContext) {
+  initialize();
+  std::string text = "def first():\n    pass\n";
+  for (int i = 0; i < 1000; ++i) text += "filler_" + std::to_string(i) + " = 0\n";
+  open(kUri, text + "compute_total\n");
+  complete(kUri, 1002, 13);
+  EXPECT_TRUE(fills_.history().back().context.empty());
+  type(kUri, 1, 4, "return compute_total\n    ");
+  complete(kUri, 1003, 13);
+  const auto& context = fills_.history().back().context;
+  ASSERT_EQ(context.size(), 1U);
+  EXPECT_EQ(context[0].path, "w/a.py");
+  EXPECT_TRUE(context[0].text.starts_with("def first():\n    return compute_total\n"));
+  complete(kUri, 2, 0);  // here it stands on the canvas
+  EXPECT_TRUE(fills_.history().back().context.empty());
+}
+
+TEST_F(SessionTest, AnEditIsFoundAlsoWhereTheWholeTextIsSent) {
+  initialize();
+  std::string filler;
+  for (int i = 0; i < 1000; ++i) filler += "filler_" + std::to_string(i) + " = 0\n";
+  open(kUri, "def first():\n    pass\n" + filler + "compute_total\n");
+  const std::string after = "def first():\n    return compute_total\n" + filler + "compute_total\n";
+  notify("textDocument/didChange", {{"textDocument", {{"uri", kUri}, {"version", 2}}},
+                                    {"contentChanges", {{{"text", after}}}}});
+  complete(kUri, 1002, 13);
+  const auto& context = fills_.history().back().context;
+  ASSERT_EQ(context.size(), 1U);
+  EXPECT_TRUE(context[0].text.starts_with("def first():\n    return compute_total\n"));
+}
+
 TEST_F(SessionTest, SwitchedOffMeansNoRequestOfTheEngine) {
   initialize({{"initializationOptions", {{"enable", false}}}});
   open(kUri, "x = \n");
@@ -448,6 +522,122 @@ TEST_F(SessionTest, CodeActionsFillMarkersWhenTheyAreResolved) {
   EXPECT_EQ(edits[0]["newText"], "2");
   type(kUri, 0, 0, "#");
   EXPECT_EQ(error(request("codeAction/resolve", result(list)[1])), -32801);
+}
+
+// Titles of the actions at a place of the document, where the client can resolve them.
+class CodeActionTest : public SessionTest {
+ protected:
+  CodeActionTest() {
+    initialize({{"capabilities",
+                 {{"workspace", {{"workspaceEdit", {{"documentChanges", true}}}}},
+                  {"textDocument",
+                   {{"codeAction",
+                     {{"dataSupport", true}, {"resolveSupport", {{"properties", {"edit"}}}}}}}}}}});
+  }
+  Json actions_at(int line, int character, Json diagnostics = Json::array()) {
+    const Json at = {{"line", line}, {"character", character}};
+    return result(request("textDocument/codeAction",
+                          {{"textDocument", {{"uri", kUri}}},
+                           {"range", {{"start", at}, {"end", at}}},
+                           {"context", {{"diagnostics", std::move(diagnostics)}}}}));
+  }
+  static Json titled(const Json& actions, std::string_view title) {
+    for (const Json& action : actions) {
+      if (action["title"] == title) return action;
+    }
+    return {};
+  }
+  // As the engine answers: the fill, and how it fits.
+  static FillAnswer answer_with(const std::string& text, SyntaxState state, std::string reason) {
+    FillAnswer answer = answer_of({text});
+    HoleSyntax& syntax = answer.syntax.emplace_back().emplace_back();
+    syntax.state = state;
+    syntax.reason = std::move(reason);
+    return answer;
+  }
+};
+
+TEST_F(CodeActionTest, ASyntaxErrorIsFixedByAVersionedEditThatParses) {
+  open(kUri, "total = 1\nx = f(1 +)\ny = 2\n");
+  EXPECT_TRUE(titled(actions_at(0, 3), "Fix this syntax error").is_null());
+  EXPECT_TRUE(titled(actions_at(2, 0), "Fix this syntax error").is_null());
+  const Json diagnostic = {{"message", "invalid syntax"}};
+  const Json fix = titled(actions_at(1, 0, {diagnostic}), "Fix this syntax error");
+  ASSERT_FALSE(fix.is_null());
+  EXPECT_EQ(fix["kind"], "quickfix");
+  EXPECT_EQ(fix["diagnostics"][0], diagnostic);
+  const int resolved = request("codeAction/resolve", fix);
+  const FillOrder& order = fills_.history().back();
+  ASSERT_EQ(order.holes.size(), 1U);
+  EXPECT_EQ(order.text.substr(order.holes[0].begin, order.holes[0].end - order.holes[0].begin),
+            "x = f(1 +)");
+  finish(answer_with("x = f(1 + 2)", SyntaxState::Parses, ""));
+  const Json change = result(resolved)["edit"]["documentChanges"][0];
+  EXPECT_EQ(change["textDocument"]["version"], 1);
+  EXPECT_EQ(change["edits"][0]["newText"], "x = f(1 + 2)");
+}
+
+TEST_F(CodeActionTest, AFixThatLeavesAnErrorIsRefusedWithTheReason) {
+  open(kUri, "x = f(1 +)\n");
+  notify("workspace/didChangeConfiguration", {{"settings", {{"lacuna", {{"syntax", false}}}}}});
+  const Json fix = titled(actions_at(0, 9), "Fix this syntax error");
+  ASSERT_FALSE(fix.is_null());
+  const auto told = [&](FillAnswer filled) {
+    const int id = request("codeAction/resolve", fix);
+    EXPECT_TRUE(fills_.history().back().syntax) << "a fix is checked whatever the setting says";
+    finish(std::move(filled));
+    return answer(id).value("error", Json::object()).value("message", "");
+  };
+  EXPECT_NE(told(answer_with("x = f(1 -)", SyntaxState::NoWorse, "")).find("around it parses"),
+            std::string::npos);
+  EXPECT_NE(told(answer_with("x", SyntaxState::Withheld, "unexpected `)`")).find("unexpected `)`"),
+            std::string::npos);
+  EXPECT_NE(told(answer_with("x", SyntaxState::Unchecked, "the parser is lost")).find("is lost"),
+            std::string::npos);
+}
+
+TEST_F(CodeActionTest, ARewriteBelowStrengthOneFillsWhatTheModelIsLeastSureOf) {
+  const std::string text = "def f(a):\n    b = a + 1\n    return b\n";
+  open(kUri, text);
+  EXPECT_FALSE(titled(actions_at(1, 0), "Rewrite f").is_null());
+  const Json part = titled(actions_at(1, 0), "Rewrite the least certain part of f");
+  ASSERT_FALSE(part.is_null());
+  const int resolved = request("codeAction/resolve", part);
+  ASSERT_TRUE(fills_.history().back().least_certain.has_value());
+  EXPECT_GT(*fills_.history().back().least_certain, 0);
+  EXPECT_LT(*fills_.history().back().least_certain, 1);
+  FillAnswer chosen;
+  const std::size_t at = text.find("a + 1");
+  chosen.least_certain.push_back({.begin = at, .end = at + 5, .tokens = {}, .hint = {}});
+  finish(std::move(chosen));
+  EXPECT_TRUE(answer(resolved).is_null());
+  const FillOrder& order = fills_.history().back();
+  EXPECT_FALSE(order.least_certain.has_value());
+  ASSERT_EQ(order.holes.size(), 1U);
+  EXPECT_EQ(order.holes[0].begin, at);
+  finish(answer_of({"a - 1"}));
+  const Json edits = result(resolved)["edit"]["documentChanges"][0]["edits"];
+  ASSERT_EQ(edits.size(), 1U);
+  EXPECT_EQ(edits[0]["newText"], "a - 1");
+  EXPECT_EQ(edits[0]["range"]["start"]["character"], 8);
+}
+
+TEST_F(CodeActionTest, AStrengthIsAShareAndOnlyOfARewrite) {
+  open(kUri, "def f(a):\n    return a\n");
+  const auto refused = [&](std::string what, Json strength) {
+    const Json at = {{"line", 1}, {"character", 0}};
+    return error(request("lacuna/fill", {{"textDocument", {{"uri", kUri}}},
+                                         {"what", what},
+                                         {"range", {{"start", at}, {"end", at}}},
+                                         {"strength", strength}}));
+  };
+  EXPECT_EQ(refused("rewrite", 1.5), -32602);
+  EXPECT_EQ(refused("rewrite", "half"), -32602);
+  EXPECT_EQ(refused("implement", 0.5), -32602);
+  EXPECT_EQ(refused("rewrite", 0.5), 0);
+  type(kUri, 0, 0, "#");
+  run();
+  EXPECT_EQ(fills_.history().size(), 1U);
 }
 
 TEST_F(SessionTest, ClientsThatCannotResolveGetACommandThatAppliesAVersionedEdit) {
@@ -586,6 +776,24 @@ TEST_F(SessionTest, TheCompletionMenuIsAnOption) {
   EXPECT_EQ(item["label"], "value");
   EXPECT_EQ(item["textEdit"]["range"]["start"]["character"], 4);
   EXPECT_EQ(item["textEdit"]["range"]["end"]["character"], 6);
+}
+
+TEST_F(SessionTest, TheStatusSaysThatTheFocusedDocumentIsExcluded) {
+  initialize({{"capabilities", {{"experimental", {{"lacuna", Json::object()}}}}}});
+  open("file:///w/.env", "KEY=1\n");
+  open(kUri, "x = 1\n");
+  const auto focus = [&](const std::string& uri) {
+    notify("textDocument/didFocus", {{"textDocument", {{"uri", uri}}}});
+    return sent("didChangeStatus").back();
+  };
+  EXPECT_EQ(focus(kUri)["kind"], "Normal");
+  const Json excluded = focus("file:///w/.env");
+  EXPECT_EQ(excluded["kind"], "Inactive");
+  EXPECT_NE(excluded["message"].get<std::string>().find("secrets"), std::string::npos);
+  complete(kUri, 0, 5);  // who asks there looks there
+  EXPECT_EQ(sent("didChangeStatus").back()["kind"], "Normal");
+  notify("workspace/didChangeConfiguration", {{"settings", {{"lacuna", {{"exclude", {"*.py"}}}}}}});
+  EXPECT_EQ(sent("didChangeStatus").back()["kind"], "Inactive");
 }
 
 TEST_F(SessionTest, NothingIsSentAfterTheSessionIsGone) {

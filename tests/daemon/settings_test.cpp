@@ -35,10 +35,11 @@ class SettingsTest : public testing::Test {
 TEST_F(SettingsTest, EveryDefaultIsWithinItsBounds) {
   for (const SettingInfo& setting : setting_table()) {
     SettingsState state;
-    merge_text(state, setting.name, setting.secret ? "" : value_text({}, setting), File, "test");
+    merge_text(state, setting.name, setting.secret ? "" : value_text(Settings(), setting), File,
+               "test");
     if (std::holds_alternative<std::string Settings::*>(setting.field)) {
       state = {};
-      const std::string quoted = value_text({}, setting);
+      const std::string quoted = value_text(Settings(), setting);
       merge_text(state, setting.name, Json::parse(quoted).get<std::string>(), File, "test");
     }
     EXPECT_TRUE(state.warnings.empty()) << state.warnings.front();
@@ -125,6 +126,34 @@ TEST_F(SettingsTest, TheTokenIsNeverPrinted) {
   settings.http_token = "hunter2";
   for (const SettingInfo& setting : setting_table()) {
     EXPECT_EQ(value_text(settings, setting).find("hunter2"), std::string::npos);
+  }
+}
+
+// What the extension for VS Code offers of the settings is what the daemon understands.
+TEST_F(SettingsTest, TheManifestOfTheExtensionAgrees) {
+  const auto text = read_file(LACUNA_SOURCE_DIR "/editor-plugins/vscode/package.json", 1 << 20);
+  ASSERT_TRUE(text);
+  const auto manifest = nlohmann::json::parse(*text);
+  const nlohmann::json& offered = manifest["contributes"]["configuration"]["properties"];
+  for (const SettingInfo& setting : setting_table()) {
+    const std::string name(setting.name);
+    // The editor has inline completion; the empty profile there is that of the daemon.
+    if (setting.scope != SettingScope::Session || name == "completion.enable") continue;
+    const bool is_trigger = name == "inlineCompletion.trigger";
+    const std::string key = "lacuna." + (is_trigger ? "inlineCompletion.triggerMode" : name);
+    ASSERT_TRUE(offered.contains(key)) << key;
+    const nlohmann::json& property = offered[key];
+    if (name == "profile") continue;
+    EXPECT_EQ(property["default"].dump(),
+              nlohmann::json::parse(value_text(Settings(), setting)).dump())
+        << key;
+    if (setting.most > setting.least) {
+      EXPECT_EQ(property["minimum"].get<double>(), setting.least) << key;
+      EXPECT_EQ(property["maximum"].get<double>(), setting.most) << key;
+    }
+    for (const std::string& choice : setting.choices) {
+      EXPECT_NE(property["enum"].dump().find('"' + choice + '"'), std::string::npos) << key;
+    }
   }
 }
 

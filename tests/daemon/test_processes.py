@@ -108,6 +108,29 @@ class Processes(unittest.TestCase):
         held = {os.readlink(path) for path in pathlib.Path(f"/proc/{pid}/fd").iterdir()}
         self.assertFalse(pipes & held)
 
+    def test_a_shim_that_has_ended_the_daemon_starts_none_until_it_needs_one(self):
+        client = self.shim()
+        client.open(URI, "# script: fill=before\nx = \n")
+        client.call("workspace/executeCommand", {"command": "lacuna.shutdownDaemon"})
+        wait_until(lambda: not self.socket.exists())
+        start = {"line": 0, "character": 15}
+        end = {"line": 0, "character": 21}
+        change = {"range": {"start": start, "end": end}, "text": "after"}
+        document = {"uri": URI, "version": 2}
+        client.notify(
+            "textDocument/didChange", {"textDocument": document, "contentChanges": [change]}
+        )
+        other = self.shim()
+        other.call("workspace/executeCommand", {"command": "lacuna.shutdownDaemon"})
+        wait_until(lambda: not self.socket.exists())
+        self.assertEqual(other.call("shutdown").get("result", "none"), None)
+        other.notify("exit")
+        self.assertEqual(other.wait(), 0)
+        self.assertIsNone(self.daemon_pid())
+        answer = client.answer(client.complete(URI, 1, 4))
+        self.assertEqual(answer["result"]["items"][0]["insertText"], "after")
+        self.assertIsNotNone(self.daemon_pid())
+
     def test_exit_ends_the_shim_with_the_code_of_the_specification(self):
         client = self.shim()
         client.call("shutdown")

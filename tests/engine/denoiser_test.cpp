@@ -218,6 +218,40 @@ TEST(DenoiseTest, AStopIsSeenBeforeTheNextStep) {
   EXPECT_EQ(predictor.asked.size(), 3U);
 }
 
+// As if a device had left the pass in the middle: what it answers must not be taken.
+class StoppedInThePass : public TablePredictor {
+ public:
+  StoppedInThePass(TablePredictor table, std::stop_source& source)
+      : TablePredictor(std::move(table)), source_(source) {}
+
+  void predict_batch(std::span<const PredictRequest> requests,
+                     std::span<Candidate> candidates) override {
+    TablePredictor::predict_batch(requests, candidates);
+    for (const PredictRequest& request : requests) {
+      EXPECT_FALSE(request.stop->stop_requested());
+    }
+    if (n_passes == 2) source_.request_stop();
+  }
+
+ private:
+  std::stop_source& source_;
+};
+
+TEST(DenoiseTest, APassThatWasStoppedInTheMiddleIsNotTaken) {
+  std::stop_source source;
+  StoppedInThePass predictor(random_predictor(), source);
+  int n_events = 0;
+  const auto result = denoise(predictor, {.canvas = Canvas(12, kMask),
+                                          .mask_token = kMask,
+                                          .sampling = {.steps = 12},
+                                          .on_step = [&](const StepEvent&) { ++n_events; },
+                                          .stop = source.get_token()});
+  ASSERT_FALSE(result);
+  EXPECT_EQ(result.error().code, ErrorCode::Cancelled);
+  EXPECT_EQ(n_events, 1);
+  EXPECT_EQ(predictor.n_passes, 2);
+}
+
 TEST(PredictRequestTest, EveryBanGivesAPositionAnotherNumber) {
   const Random random(1);
   std::vector<std::vector<std::int32_t>> banned(3);

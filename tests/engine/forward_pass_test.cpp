@@ -2,6 +2,7 @@
 #include "engine/forward_pass.h"
 
 #include <algorithm>
+#include <stop_token>
 
 #include <gtest/gtest.h>
 
@@ -53,6 +54,28 @@ TEST(ForwardPassTest, ABatchGivesTheBitsOfEachCanvasAlone) {
         << "canvas " << i;
     first += static_cast<int>(wanted[i].size());
   }
+}
+
+TEST(ForwardPassTest, APassIsLeftOnceNoneOfItsInputsIsWanted) {
+  ReferenceModel model("golden/dream_tiny");
+  const Ids canvas = canvas_of(20, 1);
+  const Ids rows = iota_ids(canvas.size());
+  const Ids wanted = {3, 19};
+  ForwardPass pass(model.transformer, model.context, {.canvas = 20, .slots = 2}, Precision::F32);
+  std::stop_source stopped;
+  std::stop_source wanted_still;
+  stopped.request_stop();
+  const std::stop_token stop = stopped.get_token();
+  const std::stop_token go_on = wanted_still.get_token();
+  const auto input = [&](int slot, const std::stop_token& token) {
+    return ForwardInput{
+        .canvas = canvas, .rows = rows, .wanted = wanted, .slot = slot, .stop = &token};
+  };
+  const ForwardInput none[] = {input(0, stop), input(1, stop)};
+  EXPECT_FALSE(pass.run(none));
+  const ForwardInput one[] = {input(0, stop), input(1, go_on)};
+  EXPECT_TRUE(pass.run(one));
+  EXPECT_EQ(logits_of(pass, 2, wanted.size(), model.vocab_size()), alone(model, canvas, wanted));
 }
 
 // More rows than one pass over the weights takes, with borders between canvases inside.

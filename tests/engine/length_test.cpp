@@ -156,5 +156,16 @@ TEST(LengthTest, ChosenLengthsKeepToTheirBounds) {
               ElementsAre(1, 1));
 }
 
+TEST(LengthTest, NothingIsTriedOnceItIsStopped) {
+  const SmallModel small;
+  const Canvas canvas = canvas_of(small.model);
+  const LengthCalibration longest{.a = 0, .b = 1, .c = 100, .d = 0.5, .e = 1e-6};
+  std::stop_source stopped;
+  stopped.request_stop();
+  EXPECT_THAT(choose_lengths(small.model, canvas, longest, nullptr, 40, 100,
+                             std::vector<std::uint8_t>{0, 0}, stopped.get_token()),
+              ElementsAre(8, 8));
+}
+
 }  // namespace
 }  // namespace lacuna::engine

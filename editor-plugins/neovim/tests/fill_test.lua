@@ -204,6 +204,7 @@ function tests.what_is_asked_for_names_version_and_place()
   equal(order(':Lacuna implement<CR>'), { what = 'implement', range = here })
   equal(order(':Lacuna fix<CR>'), { what = 'fix', range = here })
   equal(order(':Lacuna rewrite<CR>'), { what = 'rewrite', range = here })
+  equal(order(':Lacuna rewrite 0.3<CR>'), { what = 'rewrite', range = here, strength = 0.3 })
   equal(order('2G0vll:Lacuna fill<CR>'), {
     ranges = { { start = { line = 1, character = 0 }, ['end'] = { line = 1, character = 4 } } },
   })

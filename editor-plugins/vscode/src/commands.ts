@@ -18,6 +18,12 @@ function rangeOf(range: vscode.Range): Range {
   };
 }
 
+async function pickStrength(): Promise<number | undefined> {
+  const items = [0.1, 0.3, 0.5, 0.8].map((strength) => ({ label: `${Math.round(strength * 100)} %`, strength }));
+  const title = 'Lacuna: how much of the function to write again';
+  return (await vscode.window.showQuickPick(items, { title }))?.strength;
+}
+
 async function setEnabled(on: boolean): Promise<void> {
   await settings().update('enable', on, vscode.ConfigurationTarget.Global);
 }
@@ -77,6 +83,14 @@ export function registerCommands(server: Server, fills: Fills): vscode.Disposabl
       what: editor.selection.isEmpty ? 'rewrite' : 'selection',
       range: rangeOf(editor.selection),
     })),
+    rewritePart: async (strength?: number) => {
+      const editor = vscode.window.activeTextEditor;
+      const share = typeof strength === 'number' ? strength : await pickStrength();
+      if (editor && share !== undefined) {
+        await fills.start(editor.document, { what: 'rewrite', range: rangeOf(editor.selection), strength: share });
+      }
+    },
+    fixError: fill((editor) => ({ what: 'fix', range: rangeOf(editor.selection) })),
     implementFunction: fill((editor) => ({ what: 'implement', range: rangeOf(editor.selection) })),
     nextHole: () => fills.jump(1),
     previousHole: () => fills.jump(-1),
@@ -130,7 +144,8 @@ export function registerCommands(server: Server, fills: Fills): vscode.Disposabl
     previewFill: async (data: Order & { uri: string; version: number }) => {
       const editor = vscode.window.activeTextEditor;
       if (editor) {
-        await fills.start(editor.document, { what: data.what, range: data.range }, data.version);
+        const { what, range, strength } = data;
+        await fills.start(editor.document, { what, range, strength }, data.version);
       }
     },
   };

@@ -1,6 +1,6 @@
 // The settings, read in one place.
 import * as vscode from 'vscode';
-import { languageWanted } from './words';
+import { languageWanted, nested, sharedSettings } from './words';
 
 export function settings(scope?: vscode.ConfigurationScope): vscode.WorkspaceConfiguration {
   return vscode.workspace.getConfiguration('lacuna', scope);
@@ -24,14 +24,18 @@ export function reasonAgainst(document: vscode.TextDocument): string | undefined
 /** What the server is told; what the user has not set is the daemon's to decide. */
 export function serverSettings(): Record<string, unknown> {
   const all = settings();
-  const profile = all.get<string>('profile');
-  return {
+  const values: Record<string, unknown> = {
     enable: all.get<boolean>('enable'),
     languages: all.get<object>('languages'),
     exclude: all.get<string[]>('exclude'),
-    inlineCompletion: { trigger: all.get<string>('inlineCompletion.triggerMode') },
-    ...(profile ? { profile } : {}),
+    'inlineCompletion.trigger': all.get<string>('inlineCompletion.triggerMode'),
+    profile: all.get<string>('profile') || undefined,
   };
+  for (const name of sharedSettings) {
+    const set = all.inspect(name);
+    values[name] = set?.workspaceFolderValue ?? set?.workspaceValue ?? set?.globalValue;
+  }
+  return nested(values);
 }
 
 /** The options of the program. Model and device count when it has to start the daemon. */

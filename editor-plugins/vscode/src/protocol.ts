@@ -21,6 +21,8 @@ export interface Order {
   what?: 'hole' | 'selection' | 'all' | 'implement' | 'rewrite' | 'fix';
   range?: Range;
   ranges?: Range[];
+  /** Of a rewrite: the share of the body that is written again, what the model is least sure of. */
+  strength?: number;
 }
 
 export interface StepHole {

@@ -43,6 +43,7 @@ export class StatusBar implements vscode.Disposable {
       return;
     }
     const textDocument = { uri: client.code2ProtocolConverter.asUri(document.uri) };
+    void client.sendNotification('textDocument/didFocus', { textDocument }).catch(() => {});
     const status = await client.sendRequest<Status>('lacuna/status', { textDocument }).catch(() => undefined);
     if (status?.document && !status.document.active && document === vscode.window.activeTextEditor?.document) {
       this.leftOut = status.document.reason ?? 'no reason given';

@@ -5,6 +5,30 @@ function milliseconds(seconds: number): string {
   return `${Math.round(seconds * 1000)} ms`;
 }
 
+/** Settings that are the server's under the same names; sent where the user has set them. */
+export const sharedSettings = [
+  'syntax',
+  'inlineCompletion.maxTokens',
+  'inlineCompletion.alternatives',
+  'inlineCompletion.minConfidence',
+  'inlineCompletion.severalLines',
+  'inlineCompletion.speculate',
+  'context.tokens',
+  'context.folder',
+];
+
+/** `{'a.b': 1}` as `{a: {b: 1}}`, without what is undefined. */
+export function nested(values: Record<string, unknown>): Record<string, unknown> {
+  const result: Record<string, unknown> = {};
+  for (const [name, value] of Object.entries(values)) {
+    const [group = '', member] = name.split('.');
+    if (value !== undefined) {
+      result[group] = member === undefined ? value : { ...(result[group] as object), [member]: value };
+    }
+  }
+  return result;
+}
+
 /** Whether a file of this language gets suggestions. */
 export function languageWanted(languages: Record<string, boolean>, language: string): boolean {
   return languages[language] ?? languages['*'] ?? true;

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import { describe, it } from 'node:test';
-import { describeExplanation, describeStatus, languageWanted, statusItem } from '../src/words';
+import { describeExplanation, describeStatus, languageWanted, nested, sharedSettings, statusItem } from '../src/words';
 
 describe('languages', () => {
   it('are on by name, else as * says', () => {
@@ -10,6 +10,24 @@ describe('languages', () => {
     assert.equal(languageWanted({ '*': false, python: true }, 'python'), true);
     assert.equal(languageWanted({ '*': false, python: true }, 'go'), false);
     assert.equal(languageWanted({}, 'go'), true);
+  });
+});
+
+describe('the settings', () => {
+  it('go to the server as it names them, what is not set does not', () => {
+    assert.deepEqual(nested({ enable: true, 'context.tokens': 0, 'context.folder': false, profile: undefined }), {
+      enable: true,
+      context: { tokens: 0, folder: false },
+    });
+  });
+
+  it('that are sent are in the manifest', () => {
+    const manifest = JSON.parse(readFileSync('package.json', 'utf8')) as {
+      contributes: { configuration: { properties: Record<string, unknown> } };
+    };
+    for (const name of sharedSettings) {
+      assert.ok(manifest.contributes.configuration.properties[`lacuna.${name}`], name);
+    }
   });
 });
 

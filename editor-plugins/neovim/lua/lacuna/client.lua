@@ -157,6 +157,7 @@ function M.ask_document(bufnr)
   if not client then
     return
   end
+  M.notify(client, 'textDocument/didFocus', { textDocument = { uri = vim.uri_from_bufnr(bufnr) } })
   M.request(client, 'lacuna/status', { textDocument = M.document(bufnr) }, function(err, result)
     local document = not err and result and result.document
     if document then

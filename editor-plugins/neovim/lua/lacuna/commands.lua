@@ -112,11 +112,14 @@ M.all = {
     end,
   },
   rewrite = {
-    run = function(command)
-      if command.range > 0 then
+    run = function(command, argument)
+      local strength = tonumber(argument)
+      if argument and not (strength and strength >= 0 and strength <= 1) then
+        state.tell('a strength is a number from 0 to 1', vim.log.levels.ERROR)
+      elseif command.range > 0 then
         fill.start({ what = 'selection', range = selection(command) })
       else
-        fill.start({ what = 'rewrite', range = here() })
+        fill.start({ what = 'rewrite', range = here(), strength = strength })
       end
     end,
   },

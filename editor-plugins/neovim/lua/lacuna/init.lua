@@ -37,7 +37,7 @@ function M.setup(options)
   })
   vim.lsp.commands['lacuna.previewFill'] = function(command)
     local data = command.arguments[1]
-    require('lacuna.fill').start({ what = data.what, range = data.range }, data.version)
+    require('lacuna.fill').start({ what = data.what, range = data.range, strength = data.strength }, data.version)
   end
   -- Menus of other plugins that draw where a suggestion would be.
   api.nvim_create_autocmd('User', {
