@@ -81,6 +81,7 @@ class Compiler:
                 w["type"] == "STRING" and self.word_pattern.fullmatch(w["value"]) for w in words):
             flags += " keyword"
         pattern = pattern_of(node)
+        pattern = self.language.get("tokens", {}).get(pattern, pattern)
         return self.terminal((pattern, flags, ignore_case), pattern, [(pattern, flags, ignore_case)])
 
     def symbol(self, name, context):

@@ -63,32 +63,46 @@ Chart::Chart(const ItemMasks& masks, Lexer& lexer)
 }
 
 Chart::Result Chart::run(const PartialText& text, std::size_t budget) {
-  keep_common(text);
+  note_change(text);
+  const std::uint32_t cut = keep_common(text);
   steps_ = 0;
-  accepted_ = false;
+  accepted_ = -1;
   if (places_.empty()) {
     const Kind kind = !text_.empty() && text_[0] == kHole ? Kind::Hole : Kind::Plain;
     Waiting& start = waiting_at({0, kind, {0, false, 0}});
     start.entries.push_back({0, static_cast<std::uint32_t>(waiting_items_.size())});
     waiting_items_.insert(waiting_items_.end(), masks_.start(), masks_.start() + words_);
   }
-  for (std::uint32_t at = 0; at <= text_.size(); ++at) {
+  std::size_t longest = 0;
+  for (const Ending& ending : endings_) longest = std::max<std::size_t>(longest, ending.behind);
+  for (std::uint32_t at = cut; at <= text_.size(); ++at) {
+    for (std::size_t i = 0; at + longest >= text_.size() && i < endings_.size(); ++i) {
+      if (text_.size() - at != endings_[i].behind || !reaches_ending(endings_[i])) continue;
+      std::rotate(endings_.begin(), endings_.begin() + static_cast<std::ptrdiff_t>(i),
+                  endings_.begin() + static_cast<std::ptrdiff_t>(i) + 1);
+      return Result::Accepted;
+    }
     for (std::int32_t i = first_here_[at]; i >= 0; i = waiting_[i].next_here) {
       work_off(i);
       if (steps_ > budget) return Result::OutOfBudget;
     }
   }
-  return accepted_ ? Result::Accepted : Result::Rejected;
+  if (accepted_ < 0) return Result::Rejected;
+  remember_ending();
+  return Result::Accepted;
 }
 
 // Drops every place from the first on that looked at changed text, and sends what the kept ones
-// have for the places after them.
-void Chart::keep_common(const PartialText& text) {
+// have for the places after them. Returns the offset where work goes on.
+std::uint32_t Chart::keep_common(const PartialText& text) {
   const auto differ = std::mismatch(text_.begin(), text_.end(), text.begin(), text.end());
   const auto same = static_cast<std::uint32_t>(differ.first - text_.begin());
   const auto changed = std::find_if(places_.begin(), places_.end(),
                                     [&](const Place& place) { return place.seen_up_to > same; });
-  const std::uint32_t cut = changed == places_.end() ? 0 : changed->site.at;
+  // The last run may have ended after any place.
+  const std::uint32_t cut = places_.empty()            ? 0
+                            : changed == places_.end() ? places_.back().site.at
+                                                       : changed->site.at;
   const auto first = std::find_if(places_.begin(), changed,
                                   [&](const Place& place) { return place.site.at >= cut; });
   places_.erase(first, places_.end());
@@ -101,9 +115,12 @@ void Chart::keep_common(const PartialText& text) {
   entries_.resize(kept_ == 0 ? 0 : places_.back().last_entry);
   sparse_.resize(entries_.empty() ? 0 : entries_.back().last);
   edges_.resize(kept_ == 0 ? 0 : places_.back().last_edge);
+  done_.resize(kept_ == 0 ? 0 : places_.back().last_done);
+  all_heads_.resize(done_.size() * heads_.size());
   for (Rank rank = 0; rank < kept_; ++rank) {
     if (places_[rank].farthest >= cut) scan(rank, cut);
   }
+  return cut;
 }
 
 Chart::Waiting& Chart::waiting_at(const Site& site) {
@@ -132,6 +149,7 @@ void Chart::work_off(std::int32_t index) {
   place.site = site;
   place.first_edge = static_cast<std::uint32_t>(edges_.size());
   place.first_entry = static_cast<std::uint32_t>(entries_.size());
+  place.first_done = static_cast<std::uint32_t>(done_.size());
   find_edges(site);
   place.seen_up_to = gap_.seen_up_to;
   place.farthest = site.at;
@@ -144,12 +162,40 @@ void Chart::work_off(std::int32_t index) {
     const std::size_t at = work_entry(entry.origin);
     unite(waiting_items_.data() + entry.items, work_at(at), words_);
   }
+  if (site.kind == Kind::Hole) join_holes();
   close(site);
   store();
   place.last_entry = static_cast<std::uint32_t>(entries_.size());
   place.last_edge = static_cast<std::uint32_t>(edges_.size());
+  place.last_done = static_cast<std::uint32_t>(done_.size());
   places_.push_back(place);
   scan(rank_, 0);
+}
+
+// From the second hole on: what began since the first one counts as begun in this one, and what
+// waited for it waits here. A hole can end whatever is open before it and begin it again, so this
+// hardly accepts more; and there is one place where rules began in holes, instead of one for each
+// hole and each place between them.
+void Chart::join_holes() {
+  const auto is_hole = [](const Place& place) { return place.site.kind == Kind::Hole; };
+  const auto found = std::find_if(places_.begin(), places_.end(), is_hole);
+  if (found == places_.end()) return;
+  // The start stays what it is.
+  const auto first = std::max(static_cast<Rank>(found - places_.begin()), Rank{1});
+  const std::size_t own = work_entry(rank_);  // the latest, so it stays the first
+  for (std::size_t i = 1; i < work_.size() && work_[i].origin >= first; ++i) {
+    unite(work_at(i), work_at(own), words_);
+  }
+  std::erase_if(work_, [&](const Entry& entry) {
+    return entry.origin >= first && entry.origin != rank_;
+  });
+  Rank since = rank_ - 1;
+  while (!is_hole(places_[since])) --since;
+  for (std::uint32_t e = places_[since].first_entry; e < entries_.size(); ++e) {
+    const KeptEntry& kept = entries_[e];
+    Word* const to = work_at(kept.origin >= first ? own : work_entry(kept.origin));
+    for (std::uint32_t i = kept.first; i < kept.last; ++i) to[sparse_[i].index] |= sparse_[i].word;
+  }
 }
 
 // ------------------------------------------------------------------------------------------ edges
@@ -326,9 +372,13 @@ void Chart::settle(const Site& site, Rank origin, std::size_t index) {
     } else {
       prune(work_at(index));
     }
-    if (at_end_ && origin == 0 && meet(work_at(index), masks_.whole(), words_)) accepted_ = true;
+    if (at_end_ && origin == 0 && meet(work_at(index), masks_.whole(), words_)) accepted_ = rank_;
     // What is complete where it began was stepped over.
     if (origin == rank_ || !complete(site, origin, index)) break;
+  }
+  if (std::any_of(done_heads_.begin(), done_heads_.end(), [](Word word) { return word != 0; })) {
+    done_.push_back({origin, static_cast<std::uint32_t>(all_heads_.size())});
+    all_heads_.insert(all_heads_.end(), done_heads_.begin(), done_heads_.end());
   }
   if (!line_start) return;
   const std::int32_t began = column_of(origin);

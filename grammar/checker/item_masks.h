@@ -26,6 +26,18 @@ class ItemMasks {
   std::size_t head_words() const { return head_words_; }
   bool is_nonterminal(std::uint16_t symbol) const { return symbol >= tables_.terminals; }
 
+  // The symbol after the dot, or kEnd.
+  std::uint16_t next(std::size_t item) const { return next_[item]; }
+  // Whether the dot is before all symbols.
+  bool begins(std::size_t item) const { return item == 0 || next_[item - 1] == kEnd; }
+  bool may_be_empty(std::uint16_t nonterminal) const {
+    return nullable_[nonterminal - tables_.terminals];
+  }
+  // Rules of a nonterminal with the dot before all symbols.
+  const std::vector<std::uint32_t>& rules_of(std::uint16_t nonterminal) const {
+    return rules_[nonterminal - tables_.terminals];
+  }
+
   // Rules of the start symbol and what they begin with, as predicted() gives them.
   const Word* start() const { return row(predicted_, start_); }
   // Complete rules of the start symbol.
