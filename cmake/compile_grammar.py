@@ -56,7 +56,7 @@ class Compiler:
         self.reserved |= {x["value"] for x in next(iter(grammar.get("reserved", {}).values()), [])}
         self.word_pattern = None
         if self.word:
-            self.word_pattern = re.compile(r"[A-Za-z_$][A-Za-z0-9_$]*")
+            self.word_pattern = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 
     def terminal(self, key, name, patterns, virtual=0):
         self.terminals.setdefault(key, (name, patterns, virtual))

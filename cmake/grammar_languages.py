@@ -85,8 +85,8 @@ LANGUAGES = {
     "rust": {"package": "tree-sitter-rust", "reserved": (
         "as break const continue else enum extern false fn for if impl in let loop match mod move mut pub ref return "
         "static struct trait true type unsafe use where while").split(),
-        # 'static
-        "free_names": ["lifetime", "label"],
+        # 'static; all words in a macro's tokens that the grammar does not name there
+        "free_names": ["lifetime", "label", "_non_special_token"],
         # The separator of a repetition in a macro: one token of Rust, where the package takes all text.
         "tokens": {"([^+*?]+)": r"[^+*?\s]+"}, "patterns": {
         "string_literal": [(r'[bc]?"([^"\\\n]|\\.)*"', "line"), (r'[bc]?"([^"\\]|\\[\s\S])*"', "block")],
