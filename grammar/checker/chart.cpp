@@ -13,20 +13,10 @@ bool continues_statement(std::uint16_t next) {
   return next > 0 && next < 128 && std::strchr(",;*%>=?^|&:", static_cast<int>(next)) != nullptr;
 }
 
-void unite(const Word* from, Word* to, std::size_t words) {
-  for (std::size_t i = 0; i < words; ++i) to[i] |= from[i];
-}
-
-bool meet(const Word* a, const Word* b, std::size_t words) {
-  Word common = 0;
-  for (std::size_t i = 0; i < words; ++i) common |= a[i] & b[i];
-  return common != 0;
-}
-
 }  // namespace
 
 Chart::Chart(const ItemMasks& masks, Lexer& lexer)
-    : masks_(masks), memo_(masks), tables_(masks.tables()), lexer_(lexer), words_(masks.words()) {
+    : masks_(masks), memo_(masks), tables_(masks.tables()), lexer_(lexer), words_(masks.set_words()) {
   for (std::uint16_t t = 0; t < tables_.terminals; ++t) {
     switch (static_cast<VirtualToken>(tables_.virtual_tokens[t])) {
       case VirtualToken::Semicolon:
@@ -118,7 +108,7 @@ std::uint32_t Chart::keep_common(const PartialText& text) {
   done_.resize(kept_ == 0 ? 0 : places_.back().last_done);
   all_heads_.resize(done_.size() * heads_.size());
   for (Rank rank = 0; rank < kept_; ++rank) {
-    if (places_[rank].farthest >= cut) scan(rank, cut);
+    if (places_[rank].farthest >= cut) scan(rank, cut, nullptr);
   }
   return cut;
 }
@@ -160,7 +150,7 @@ void Chart::work_off(std::int32_t index) {
   work_items_.clear();
   for (const Entry& entry : waiting_[index].entries) {
     const std::size_t at = work_entry(entry.origin);
-    unite(waiting_items_.data() + entry.items, work_at(at), words_);
+    masks_.unite(waiting_items_.data() + entry.items, work_at(at));
   }
   if (site.kind == Kind::Hole) join_holes();
   close(site);
@@ -169,7 +159,7 @@ void Chart::work_off(std::int32_t index) {
   place.last_edge = static_cast<std::uint32_t>(edges_.size());
   place.last_done = static_cast<std::uint32_t>(done_.size());
   places_.push_back(place);
-  scan(rank_, 0);
+  scan(rank_, 0, all_.data());
 }
 
 // From the second hole on: what began since the first one counts as begun in this one, and what
@@ -184,7 +174,7 @@ void Chart::join_holes() {
   const auto first = std::max(static_cast<Rank>(found - places_.begin()), Rank{1});
   const std::size_t own = work_entry(rank_);  // the latest, so it stays the first
   for (std::size_t i = 1; i < work_.size() && work_[i].origin >= first; ++i) {
-    unite(work_at(i), work_at(own), words_);
+    masks_.unite(work_at(i), work_at(own));
   }
   std::erase_if(work_, [&](const Entry& entry) {
     return entry.origin >= first && entry.origin != rank_;
@@ -194,7 +184,7 @@ void Chart::join_holes() {
   for (std::uint32_t e = places_[since].first_entry; e < entries_.size(); ++e) {
     const KeptEntry& kept = entries_[e];
     Word* const to = work_at(kept.origin >= first ? own : work_entry(kept.origin));
-    for (std::uint32_t i = kept.first; i < kept.last; ++i) to[sparse_[i].index] |= sparse_[i].word;
+    add(kept, to);
   }
 }
 
@@ -202,7 +192,8 @@ void Chart::join_holes() {
 
 void Chart::add_edge(std::int32_t terminal, const Site& target) {
   if (terminal >= 0) {
-    out_.set(static_cast<std::size_t>(terminal));
+    const auto symbol = static_cast<std::uint16_t>(terminal);
+    if (std::find(out_.begin(), out_.end(), symbol) == out_.end()) out_.push_back(symbol);
   } else {
     open_ = true;
   }
@@ -257,7 +248,7 @@ void Chart::line_edges(Context context, bool hole) {
 void Chart::find_edges(const Site& site) {
   const bool layout = tables_.layout;
   const bool first = rank_ == 0;
-  out_.reset();
+  out_.clear();
   open_ = site.kind == Kind::Hole;
   gap_.clear();
   if (site.kind == Kind::LineStart) {
@@ -312,6 +303,13 @@ bool Chart::meets(const KeptEntry& entry, const Word* symbols) const {
   return false;
 }
 
+void Chart::add(const KeptEntry& entry, Word* to) const {
+  for (std::uint32_t i = entry.first; i < entry.last; ++i) {
+    to[sparse_[i].index] |= sparse_[i].word;
+    masks_.mark(to, sparse_[i].index);
+  }
+}
+
 bool Chart::advance(const KeptEntry& entry, const Word* symbols, Word* to) const {
   bool any = false;
   for (std::uint32_t i = entry.first; i < entry.last; ++i) {
@@ -325,15 +323,14 @@ bool Chart::advance(const KeptEntry& entry, const Word* symbols, Word* to) const
 
 // Keeps what some token after this place goes on with.
 void Chart::prune(Word* items) const {
-  if (open_) return;
-  for (std::size_t i = 0; i < words_; ++i) items[i] &= viable_[i];
+  if (!open_) masks_.intersect(items, viable_.data());
 }
 
 void Chart::close(const Site& site) {
   viable_.assign(words_, 0);
   if (!open_) {
-    for (std::size_t t = 0; t < tables_.terminals; ++t) {
-      if (out_.test(t)) unite(masks_.viable(static_cast<std::uint16_t>(t)), viable_.data(), words_);
+    for (const std::uint16_t terminal : out_) {
+      masks_.unite(masks_.viable(terminal), viable_.data());
     }
   }
   // Completing adds to earlier origins only, which come later.
@@ -372,7 +369,7 @@ void Chart::settle(const Site& site, Rank origin, std::size_t index) {
     } else {
       prune(work_at(index));
     }
-    if (at_end_ && origin == 0 && meet(work_at(index), masks_.whole(), words_)) accepted_ = rank_;
+    if (at_end_ && origin == 0 && masks_.meet(work_at(index), masks_.whole())) accepted_ = rank_;
     // What is complete where it began was stepped over.
     if (origin == rank_ || !complete(site, origin, index)) break;
   }
@@ -430,32 +427,36 @@ void Chart::predict(const Site& site) {
   }
   prune(begun);
   if (!work_.empty() && work_.front().origin == rank_) {  // the start
-    unite(begun, work_at(0), words_);
+    masks_.unite(begun, work_at(0));
   } else {
     work_.insert(work_.begin(), Entry{rank_, offset});
   }
 }
 
 void Chart::store() {
+  all_.assign(words_, 0);
   for (const Entry& entry : work_) {
     const Word* const items = work_items_.data() + entry.items;
     const auto first = static_cast<std::uint32_t>(sparse_.size());
-    for (std::size_t i = 0; i < words_; ++i) {
-      if (items[i] != 0) sparse_.push_back({static_cast<std::uint32_t>(i), items[i]});
-    }
+    masks_.for_each_word(items, [&](std::size_t i) {
+      sparse_.push_back({static_cast<std::uint32_t>(i), items[i]});
+    });
+    masks_.unite(items, all_.data());
     const auto last = static_cast<std::uint32_t>(sparse_.size());
     if (first != last) entries_.push_back({entry.origin, first, last});
   }
 }
 
-// Sends what the place has along its edges to places at `from` and after.
-void Chart::scan(Rank rank, std::uint32_t from) {
+// Sends what the place has along its edges to places at `from` and after. `all`: the union of its
+// sets, where it is known.
+void Chart::scan(Rank rank, std::uint32_t from, const Word* all) {
   const Place place = places_[rank];
   for (std::uint32_t k = place.first_edge; k < place.last_edge; ++k) {
     const Edge& edge = edges_[k];
     if (edge.target.at < from) continue;
     const Word* const symbols =
         edge.terminal < 0 ? nullptr : masks_.before(static_cast<std::uint16_t>(edge.terminal));
+    if (all != nullptr && symbols != nullptr && !masks_.meet(all, symbols)) continue;
     for (std::uint32_t e = place.first_entry; e < place.last_entry; ++e) {
       ++steps_;
       const KeptEntry& kept = entries_[e];
@@ -471,9 +472,7 @@ void Chart::scan(Rank rank, std::uint32_t from) {
       }
       Word* const to = waiting_items_.data() + entry->items;
       if (symbols == nullptr) {
-        for (std::uint32_t i = kept.first; i < kept.last; ++i) {
-          to[sparse_[i].index] |= sparse_[i].word;
-        }
+        add(kept, to);
       } else {
         advance(kept, symbols, to);
       }

@@ -119,8 +119,9 @@ class Chart {
   void predict(const Site& site);
   void store();
   bool advance(const KeptEntry& entry, const Word* symbols, Word* to) const;
+  void add(const KeptEntry& entry, Word* to) const;
   bool meets(const KeptEntry& entry, const Word* symbols) const;
-  void scan(Rank rank, std::uint32_t from);
+  void scan(Rank rank, std::uint32_t from, const Word* all);
   std::size_t work_entry(Rank origin);
   Word* work_at(std::size_t index) { return work_items_.data() + work_[index].items; }
   void prune(Word* items) const;
@@ -130,7 +131,7 @@ class Chart {
   HeadMemo memo_;
   const GrammarTables& tables_;
   Lexer& lexer_;
-  const std::size_t words_;
+  const std::size_t words_;  // of a set
   std::int32_t semicolon_ = -1, newline_ = -1, indent_ = -1, dedent_ = -1, end_of_file_ = -1;
   std::vector<std::int8_t> bracket_;  // by terminal: 1 opens, -1 closes
 
@@ -155,8 +156,8 @@ class Chart {
   // Of the place in work.
   Rank rank_ = 0;
   std::vector<Entry> work_;  // later origins first; items in work_items_
-  std::vector<Word> work_items_, viable_, heads_, done_heads_;
-  Terminals out_;
+  std::vector<Word> work_items_, viable_, all_, heads_, done_heads_;
+  std::vector<std::uint16_t> out_;  // terminals
   bool open_ = false;  // anything may follow
   bool at_end_ = false;
   Gap gap_;
