@@ -140,7 +140,7 @@ void Chart::work_off(std::int32_t index) {
   place.first_edge = static_cast<std::uint32_t>(edges_.size());
   place.first_entry = static_cast<std::uint32_t>(entries_.size());
   place.first_done = static_cast<std::uint32_t>(done_.size());
-  find_edges(site);
+  find_edges(site, expected_at(waiting_[index]));
   place.seen_up_to = gap_.seen_up_to;
   place.farthest = site.at;
   for (std::size_t i = place.first_edge; i < edges_.size(); ++i) {
@@ -245,7 +245,22 @@ void Chart::line_edges(Context context, bool hole) {
   }
 }
 
-void Chart::find_edges(const Site& site) {
+// Which of the lexer's broad terminals some rule may go on with.
+unsigned Chart::expected_at(const Waiting& waiting) const {
+  unsigned expected = 0;
+  for (std::size_t i = 0; i < lexer_.broad().size(); ++i) {
+    const Word* const wanted = masks_.viable(lexer_.broad()[i]);
+    const bool some = waiting.site.kind == Kind::Hole ||
+                      std::any_of(waiting.entries.begin(), waiting.entries.end(),
+                                  [&](const Entry& entry) {
+                                    return masks_.meet(waiting_items_.data() + entry.items, wanted);
+                                  });
+    if (some) expected |= 1U << i;
+  }
+  return expected;
+}
+
+void Chart::find_edges(const Site& site, unsigned expected) {
   const bool layout = tables_.layout;
   const bool first = rank_ == 0;
   out_.clear();
@@ -254,7 +269,7 @@ void Chart::find_edges(const Site& site) {
   if (site.kind == Kind::LineStart) {
     lexer_.tokens_at(text_, site.at, gap_);
   } else {
-    lexer_.gap_at(text_, site.at, gap_);
+    lexer_.gap_at(text_, site.at, expected, gap_);
   }
   at_end_ = gap_.at_end && (!layout || site.kind != Kind::Plain || first);
   if (at_end_) open_ = true;

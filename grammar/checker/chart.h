@@ -107,7 +107,8 @@ class Chart {
   Waiting& waiting_at(const Site& site);
   void work_off(std::int32_t index);
   void join_holes();
-  void find_edges(const Site& site);
+  unsigned expected_at(const Waiting& waiting) const;
+  void find_edges(const Site& site, unsigned expected);
   void lexeme_edges(Context context);
   void line_edges(Context context, bool hole);
   void add_token_edge(std::uint16_t terminal, std::uint32_t end, Context context);
