@@ -3,12 +3,14 @@
 // sure the longer a hole is, whatever belongs there; its calibration takes that out.
 #pragma once
 
+#include <optional>
 #include <span>
 #include <vector>
 
 #include "engine/canvas.h"
 #include "engine/copy_source.h"
 #include "engine/length_calibration.h"
+#include "engine/length_prior.h"
 #include "engine/model.h"
 
 namespace lacuna::engine {
@@ -22,10 +24,12 @@ std::vector<double> length_confidence(const Model& model, const Canvas& canvas, 
 
 // A length for each hole of the canvas, at most `max_tokens`: the best of 1, 2, 4, 8, ... and then
 // of those between it and its neighbours. Holes in `fixed` (one byte for each) keep theirs.
-// `copies` may be null. `room` is how many tokens the canvas may grow by in all.
+// `copies` may be null. `room` is how many tokens the canvas may grow by in all. `priors` has one for
+// each hole of the canvas, or is empty.
 std::vector<int> choose_lengths(const Model& model, const Canvas& canvas,
                                 const LengthCalibration& calibration, const CopySource* copies,
-                                int max_tokens, int room, std::span<const std::uint8_t> fixed);
+                                int max_tokens, int room, std::span<const std::uint8_t> fixed,
+                                std::span<const std::optional<LengthPrior>> priors = {});
 
 // The canvas with other lengths of its holes, all masked.
 Canvas with_lengths(const Canvas& canvas, std::span<const int> lengths, std::int32_t mask_token);
