@@ -34,14 +34,15 @@ Result<grammar::Span> bytes_of(std::string_view text, const LineIndex& lines, Po
 Result<std::vector<grammar::PickedHole>> picked(std::string_view text, const LineIndex& lines,
                                                 const grammar::SyntaxTree& tree,
                                                 const HolesQuestion& question) {
-  std::vector<grammar::PickedHole> holes;
+  std::vector<std::size_t> cursors;
   for (const std::string& at : question.at) {
     const auto place = parse_position(at);
     if (!place) return place.error();
     const auto span = bytes_of(text, lines, *place, *place);
     if (!span) return span.error();
-    holes.push_back(grammar::hole_at_cursor(text, tree, span->begin));
+    cursors.push_back(span->begin);
   }
+  std::vector<grammar::PickedHole> holes = grammar::holes_at_cursors(text, tree, cursors);
   for (const std::string& selection : question.spans) {
     const auto places = parse_span(selection);
     if (!places) return places.error();

@@ -53,13 +53,14 @@ std::vector<engine::Hole> holes_at(std::string_view text, const FillOptions& opt
                                    std::span<const engine::Hole> others) {
   const grammar::Grammar* grammar = grammar::grammar_of(language_for(text, options));
   const auto tree = grammar == nullptr ? std::nullopt : grammar::parse(*grammar, text);
+  std::vector<grammar::PickedHole> picked;
+  if (tree) picked = grammar::holes_at_cursors(text, *tree, cursors);
   std::vector<engine::Hole> holes;
-  for (const std::size_t cursor : cursors) {
-    engine::Hole hole{.begin = cursor, .end = cursor, .tokens = {}, .hint = {}};
+  for (std::size_t i = 0; i < cursors.size(); ++i) {
+    engine::Hole hole{.begin = cursors[i], .end = cursors[i], .tokens = {}, .hint = {}};
     if (tree) {
-      const grammar::Span span = grammar::hole_at_cursor(text, *tree, cursor).span;
-      hole.begin = span.begin;
-      hole.end = span.end;
+      hole.begin = picked[i].span.begin;
+      hole.end = picked[i].span.end;
     }
     const auto stop_at = [&](std::size_t place) {
       if (place > hole.begin) hole.end = std::min(hole.end, place);
@@ -149,16 +150,22 @@ Result<std::vector<engine::Hole>> holes_of(std::string_view text, const FillOpti
   return holes;
 }
 
+// Who asks for a number of tokens gets it, and the published sampler knows no other way.
+engine::LengthMode length_mode_of(const FillOptions& options, bool exact) {
+  if (!options.length.empty()) return *engine::parse_length_mode(options.length);
+  return exact || options.tokens ? engine::LengthMode::Fixed : engine::LengthMode::Probe;
+}
+
 engine::InfillOptions infill_options(const FillOptions& options) {
   engine::InfillOptions infill;
   if (!options.profile.empty()) engine::apply(*engine::profile_named(options.profile), infill);
   infill.sampling = *with_flags(infill.sampling, options.sampling, options.common.seed);
   infill.steps_per_token = options.sampling.steps ? 0 : 1;
-  infill.default_hole_tokens = options.tokens;
+  infill.default_hole_tokens = options.tokens.value_or(kDefaultHoleTokens);
   infill.max_canvas = options.context;
   infill.exact = infill.exact || options.common.exact;
   infill.cache = with_cache_flags(infill.cache, options.sampling);
-  infill.length = *engine::parse_length_mode(options.length);
+  infill.length = length_mode_of(options, infill.exact);
   infill.copy = *engine::parse_copy_mode(options.copy);
   infill.max_hole_tokens = options.max_tokens;
   infill.single_line = options.single_line;
@@ -228,8 +235,9 @@ void add_shared_fill_options(CLI::App& app, FillOptions& options) {
   app.add_option("--length", options.length,
                  "Who decides how long holes without a length become: fixed (--tokens; a "
                  "rewrite as long as what it replaces), probe (the length at which the model is "
-                 "surest), or elastic (the model, while it "
-                 "denoises; needs an expand token) (default: fixed)")
+                 "surest, of those that are usual for what would stand there), or elastic (the "
+                 "model, while it denoises; needs an expand token) (default: probe; with --tokens, "
+                 "--exact and for a rewrite fixed)")
       ->type_name("MODE")
       ->check(one_of({"fixed", "probe", "elastic"}));
   add_copy_option(app, options.copy);
@@ -279,9 +287,10 @@ Command add_fill(CLI::App& root) {
       ->type_name("NAME|LINE|KIND");
   app->add_flag("--stubs", options->stubs,
                 "Holes instead of the bodies that are only pass, ..., a TODO or the like");
-  app->add_option("--tokens", options->tokens,
-                  "Length of holes whose marker gives none; the model may leave tokens empty "
-                  "(default 16)")
+  app->add_option(
+         "--tokens", options->tokens,
+         "Length of holes whose marker gives none, instead of one that is found (--length); "
+         "the model may leave tokens empty (default of --length fixed: 16)")
       ->type_name("N")
       ->check(whole_number(1, kMaxHoleTokens));
   app->add_option("--alternatives", options->alternatives,

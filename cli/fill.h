@@ -26,10 +26,10 @@ struct FillOptions {
   std::vector<std::string> spans;  // LINE:COL-LINE:COL
   std::vector<std::string> nodes;  // names, lines, or kinds of nodes
   bool stubs = false;              // the bodies that say that they are still to be written
-  int tokens = kDefaultHoleTokens;
-  std::string profile;           // empty, or passed engine::profile_named()
-  std::string length = "fixed";  // passed engine::parse_length_mode()
-  std::string copy = "auto";     // passed engine::parse_copy_mode()
+  std::optional<int> tokens;       // none: kDefaultHoleTokens
+  std::string profile;             // empty, or passed engine::profile_named()
+  std::string length;              // empty, or passed engine::parse_length_mode()
+  std::string copy = "auto";       // passed engine::parse_copy_mode()
   int max_tokens = 64;
   bool single_line = false;
   std::string language;  // empty: by the file's name; "none"

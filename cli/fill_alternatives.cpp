@@ -4,6 +4,7 @@
 #include <set>
 #include <utility>
 
+#include "daemon/length_priors.h"
 #include "daemon/syntax_constraint.h"
 #include "grammar/gate.h"
 #include "grammar/tidy_fill.h"
@@ -43,12 +44,17 @@ void tidy(std::string_view text, std::span<const grammar::Span> spans,
 }  // namespace
 
 Result<std::vector<CheckedAlternative>> checked_alternatives(const engine::Model& model,
-                                                             const engine::InfillRequest& request,
+                                                             engine::InfillRequest request,
                                                              const grammar::Grammar* grammar,
                                                              int number) {
   const std::vector<grammar::Span> spans = spans_of(request.holes);
   std::unique_ptr<grammar::Gate> gate;
   if (grammar != nullptr) gate = std::make_unique<grammar::Gate>(*grammar, request.text, spans);
+  if (gate && request.options.length == engine::LengthMode::Probe) {
+    request.length_priors =
+        daemon::length_priors(model, *grammar, request.text,
+                              grammar::describe_holes(*grammar, request.text, spans), *gate);
+  }
   if (gate && !gate->works()) gate.reset();
   engine::AlternativeOptions options{.number = number};
   if (gate && gate->is_sure()) {

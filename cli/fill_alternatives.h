@@ -21,7 +21,7 @@ struct CheckedAlternative {
 // in the end is not repaired: it has a problem, and so has a fill with masks left. `grammar` may be
 // null: then nothing is checked.
 Result<std::vector<CheckedAlternative>> checked_alternatives(const engine::Model& model,
-                                                             const engine::InfillRequest& request,
+                                                             engine::InfillRequest request,
                                                              const grammar::Grammar* grammar,
                                                              int number);
 

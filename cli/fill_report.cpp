@@ -100,6 +100,7 @@ Json syntax_json(const daemon::CheckedInfill& checked) {
           {"checks", checked.constraint.vetted},
           {"too_early_to_check", checked.constraint.unchecked},
           {"accepted_at_once", checked.constraint.accepted},
+          {"exact_checks", checked.constraint.exact},
           {"tokens_refused", checked.constraint.vetoed},
           {"constraint_seconds", checked.constraint.seconds},
           {"gate_seconds", checked.gate_seconds}};

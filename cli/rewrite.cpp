@@ -134,6 +134,7 @@ Command add_rewrite(CLI::App& root) {
   app->description(kDescription);
   app->footer(kExamples);
   const auto options = std::make_shared<RewriteOptions>();
+  options->fill.length = engine::name_of(engine::LengthMode::Fixed);
   app->add_option("FILE", options->fill.file, "The file, or - for standard input")->required();
   app->add_option(
          "--node", options->nodes,

@@ -5,6 +5,7 @@
 #include <memory>
 #include <set>
 
+#include "daemon/length_priors.h"
 #include "grammar/gate.h"
 #include "grammar/tidy_fill.h"
 
@@ -243,8 +244,11 @@ Result<CheckedInfill> checked_infill(const engine::Model& model, engine::InfillR
     const std::vector<grammar::Span> spans = spans_of(request.holes);
     std::vector<grammar::PickedHole> places =
         grammar::describe_holes(*syntax.grammar, request.text, spans);
-    for (std::size_t i = 0; i < places.size(); ++i) checked.holes[i].place = std::move(places[i]);
     gate = std::make_unique<grammar::Gate>(*syntax.grammar, request.text, spans);
+    if (request.options.length == engine::LengthMode::Probe) {
+      request.length_priors = length_priors(model, *syntax.grammar, request.text, places, *gate);
+    }
+    for (std::size_t i = 0; i < places.size(); ++i) checked.holes[i].place = std::move(places[i]);
     checked.errors_before = gate->errors_before();
     if (!gate->works()) {
       checked.constraint_off = "the parser does not find its way in the file";

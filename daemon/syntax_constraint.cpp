@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <chrono>
 #include <iterator>
+#include <optional>
 #include <utility>
 
 namespace lacuna::daemon {
@@ -10,20 +11,10 @@ namespace {
 
 constexpr double kTooLittleKnown = 0.75;  // share of a hole that is masked
 constexpr double kLittleLeft = 0.25;
-constexpr std::size_t kSmallText = 16 << 10;
+constexpr std::size_t kLargeText = 16 << 10;  // no need to parse all of it even once
 constexpr int kTriesAtTheEnd = 8;
 // What may end a fill, before the brackets that it has open.
 constexpr std::string_view kTails[] = {"", "x", ";", ": pass", "{}"};
-
-// The part of the text that is parsed at each step.
-grammar::Span region_of(const grammar::Grammar& grammar, std::string_view text,
-                        std::span<const engine::Hole> holes) {
-  const grammar::Span whole{0, text.size()};
-  if (text.size() <= kSmallText || holes.empty()) return whole;
-  const auto tree = grammar::parse(grammar, text);
-  if (!tree) return whole;
-  return grammar::top_level_around(text, *tree, {holes.front().begin, holes.back().end});
-}
 
 std::vector<grammar::Span> spans_in(std::size_t region_begin, std::span<const engine::Hole> holes) {
   std::vector<grammar::Span> spans;
@@ -36,6 +27,61 @@ std::vector<grammar::Span> spans_in(std::size_t region_begin, std::span<const en
 
 std::string_view part(std::string_view text, grammar::Span span) {
   return text.substr(span.begin, span.size());
+}
+
+std::string filled(std::string_view text, std::span<const grammar::Span> spans,
+                   std::span<const std::string> fills) {
+  std::string result;
+  std::size_t at = 0;
+  for (std::size_t i = 0; i < spans.size(); ++i) {
+    result += text.substr(at, spans[i].begin - at);
+    result += fills[i];
+    at = spans[i].end;
+  }
+  return result += text.substr(at);
+}
+
+// The innermost function or class whose body has all the holes in it, and which parses alone as it
+// does in the text: what is done to its body cannot be told from the rest of the text then. None
+// where a function is one only in its class, as a method of JavaScript.
+std::optional<grammar::Span> item_around(const grammar::Grammar& grammar, std::string_view text,
+                                         std::span<const engine::Hole> holes) {
+  const std::vector<grammar::Span> spans = spans_in(0, holes);
+  const grammar::Gate gate(grammar, text, spans);
+  if (!gate.works() || !gate.is_sure()) return std::nullopt;
+  const std::string neutral = filled(text, spans, gate.neutral_fills());
+  const auto tree = grammar::parse(grammar, neutral);
+  if (!tree) return std::nullopt;
+  // Nothing has moved before the first hole, and all behind the last by the same distance.
+  const std::size_t behind = text.size() - holes.back().end;
+  const grammar::Span places{holes.front().begin, neutral.size() - behind};
+  const grammar::Outline outline = grammar::outline_of(neutral, *tree);
+  for (auto item = outline.items.rbegin(); item != outline.items.rend(); ++item) {
+    if (!item->body.contains(places) || item->span.end > neutral.size()) continue;
+    const grammar::Span region{item->span.begin, text.size() - (neutral.size() - item->span.end)};
+    const grammar::Gate alone(grammar, part(text, region), spans_in(region.begin, holes));
+    if (alone.works() && alone.is_sure() && alone.errors_before() == 0) return region;
+  }
+  return std::nullopt;
+}
+
+// The part of the text that is parsed at each step.
+grammar::Span region_of(const grammar::Grammar& grammar, std::string_view text,
+                        std::span<const engine::Hole> holes) {
+  grammar::Span region{0, text.size()};
+  if (holes.empty()) return region;
+  if (text.size() > kLargeText) {
+    const auto tree = grammar::parse(grammar, text);
+    if (!tree) return region;
+    region = grammar::top_level_around(text, *tree, {holes.front().begin, holes.back().end});
+  }
+  std::vector<engine::Hole> moved(holes.begin(), holes.end());
+  for (engine::Hole& hole : moved) {
+    hole.begin -= region.begin;
+    hole.end -= region.begin;
+  }
+  const auto item = item_around(grammar, part(text, region), moved);
+  return item ? grammar::Span{region.begin + item->begin, region.begin + item->end} : region;
 }
 
 // What closes the brackets and the quote that a piece of code leaves open, as far as that can be seen

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <functional>
+#include <optional>
 #include <span>
 #include <stop_token>
 #include <string>
@@ -11,6 +12,7 @@
 #include "engine/constraint.h"
 #include "engine/denoiser.h"
 #include "engine/hole.h"
+#include "engine/length_prior.h"
 #include "engine/model.h"
 
 namespace lacuna::engine {
@@ -85,6 +87,9 @@ struct InfillRequest {
   // Other text that helps, as if it stood before the file: the model sees the end of it, at most a
   // quarter of the canvas. Whole lines; may be empty.
   std::string_view context;
+  // For LengthMode::Probe: how long each hole is expected to be, where that is known; one for each
+  // hole, or none at all.
+  std::vector<std::optional<LengthPrior>> length_priors;
   InfillOptions options;
   Constraint* constraint = nullptr;
   std::function<void(const InfillProgress&)> on_step;

@@ -36,9 +36,12 @@ Result<Canvas> with_probed_lengths(const Model& model, const InfillRequest& requ
                                    const CopySource* copies) {
   if (!model.length_calibration()) return model.length_calibration().error();
   std::vector<std::uint8_t> fixed;
-  fixed.reserve(canvas.holes.size());
+  std::vector<std::optional<LengthPrior>> priors;
   for (const CanvasHole& hole : canvas.holes) {
-    fixed.push_back(request.holes[hole.hole_idx].tokens ? 1 : 0);
+    const auto idx = static_cast<std::size_t>(hole.hole_idx);
+    fixed.push_back(request.holes[idx].tokens ? 1 : 0);
+    priors.push_back(idx < request.length_priors.size() ? request.length_priors[idx]
+                                                        : std::nullopt);
   }
   const InfillOptions& options = request.options;
   const int room = canvas_limit(model, options) - static_cast<int>(canvas.tokens.size()) +
@@ -47,7 +50,7 @@ Result<Canvas> with_probed_lengths(const Model& model, const InfillRequest& requ
       model, canvas, *model.length_calibration(), copies,
       std::max(options.max_hole_tokens, options.default_hole_tokens),
       std::min(room, model.config().max_positions - static_cast<int>(canvas.tokens.size())), fixed,
-      request.stop);
+      priors, request.stop);
   if (request.stop.stop_requested()) return fail(ErrorCode::Cancelled, "stopped");
   return with_lengths(canvas, lengths, model.mask_token());
 }

@@ -117,9 +117,12 @@ int sum_of(std::span<const int> lengths) {
   return std::accumulate(lengths.begin(), lengths.end(), 0);
 }
 
-std::vector<int> first_lengths(int max_tokens) {
+std::vector<int> first_lengths(int least, int max_tokens) {
   std::vector<int> lengths;
-  for (int length = 1; length < max_tokens; length *= 2) lengths.push_back(length);
+  if (least < max_tokens) lengths.push_back(least);
+  for (int length = 1; length < max_tokens; length *= 2) {
+    if (length > least) lengths.push_back(length);
+  }
   lengths.push_back(max_tokens);
   return lengths;
 }
@@ -144,6 +147,13 @@ std::vector<int> lengths_between(std::span<const int> first, int best) {
   return lengths;
 }
 
+LengthCalibration with_prior(LengthCalibration calibration, const LengthPrior& prior) {
+  constexpr double kLeastDeviation = 0.1;  // as a measured one has
+  calibration.log_mean = prior.log_mean;
+  calibration.log_deviation = std::max(kLeastDeviation, prior.log_deviation);
+  return calibration;
+}
+
 }  // namespace
 
 std::vector<double> length_confidence(const Model& model, const Canvas& canvas, int hole_idx,
@@ -156,12 +166,13 @@ std::vector<double> length_confidence(const Model& model, const Canvas& canvas, 
 std::vector<int> choose_lengths(const Model& model, const Canvas& canvas,
                                 const LengthCalibration& calibration, const CopySource* copies,
                                 int max_tokens, int room, std::span<const std::uint8_t> fixed,
+                                std::span<const std::optional<LengthPrior>> priors,
                                 const std::stop_token& stop) {
   std::vector<int> chosen;
   chosen.reserve(canvas.holes.size());
   for (const CanvasHole& hole : canvas.holes) chosen.push_back(hole.length);
   if (std::find(fixed.begin(), fixed.end(), 0) == fixed.end()) return chosen;
-  const std::vector<int> all = first_lengths(max_tokens);
+  const std::vector<int> all = first_lengths(1, max_tokens);
   // Each trial has the row before the hole, too; those between the first lengths are the more.
   const int first_rows = sum_of(all) + static_cast<int>(all.size());
   Prober prober(model, canvas, copies, max_tokens,
@@ -170,19 +181,22 @@ std::vector<int> choose_lengths(const Model& model, const Canvas& canvas,
     if (stop.stop_requested()) return chosen;
     if (fixed[i] != 0) continue;
     const int limit = std::min(max_tokens, canvas.holes[i].length + room);
+    const bool has_prior = i < priors.size() && priors[i];
+    const LengthCalibration judge = has_prior ? with_prior(calibration, *priors[i]) : calibration;
+    const int least = std::clamp(has_prior ? priors[i]->least : 1, 1, std::max(1, limit));
     int best = canvas.holes[i].length;
     double best_score = -std::numeric_limits<double>::infinity();
     const auto try_all = [&](std::span<const int> lengths) {
       const std::vector<double> confidence = prober.confidence(static_cast<int>(i), lengths);
       for (std::size_t l = 0; l < lengths.size(); ++l) {
-        const double score = calibration.score(lengths[l], confidence[l]);
+        const double score = judge.score(lengths[l], confidence[l]);
         if (score > best_score) {
           best_score = score;
           best = lengths[l];
         }
       }
     };
-    const std::vector<int> first = first_lengths(limit);
+    const std::vector<int> first = first_lengths(least, limit);
     try_all(first);
     if (const std::vector<int> between = lengths_between(first, best); !between.empty()) {
       try_all(between);

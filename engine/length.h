@@ -3,6 +3,7 @@
 // sure the longer a hole is, whatever belongs there; its calibration takes that out.
 #pragma once
 
+#include <optional>
 #include <span>
 #include <stop_token>
 #include <vector>
@@ -10,6 +11,7 @@
 #include "engine/canvas.h"
 #include "engine/copy_source.h"
 #include "engine/length_calibration.h"
+#include "engine/length_prior.h"
 #include "engine/model.h"
 
 namespace lacuna::engine {
@@ -23,11 +25,13 @@ std::vector<double> length_confidence(const Model& model, const Canvas& canvas, 
 
 // A length for each hole of the canvas, at most `max_tokens`: the best of 1, 2, 4, 8, ... and then
 // of those between it and its neighbours. Holes in `fixed` (one byte for each) keep theirs.
-// `copies` may be null. `room` is how many tokens the canvas may grow by in all. Once `stop` is
-// requested no more is tried, and the lengths mean nothing.
+// `copies` may be null. `room` is how many tokens the canvas may grow by in all. `priors` has one for
+// each hole of the canvas, or is empty. Once `stop` is requested no more is tried, and the lengths
+// mean nothing.
 std::vector<int> choose_lengths(const Model& model, const Canvas& canvas,
                                 const LengthCalibration& calibration, const CopySource* copies,
                                 int max_tokens, int room, std::span<const std::uint8_t> fixed,
+                                std::span<const std::optional<LengthPrior>> priors = {},
                                 const std::stop_token& stop = {});
 
 // The canvas with other lengths of its holes, all masked.

@@ -1,10 +1,12 @@
 #include "grammar/gate.h"
 
 #include <algorithm>
+#include <array>
 #include <limits>
 #include <optional>
 
 #include "grammar/layout.h"
+#include "grammar/python_rules.h"
 
 namespace lacuna::grammar {
 namespace {
@@ -109,10 +111,7 @@ std::vector<Gate::Fault> Gate::faults(std::span<const std::string> fills, std::v
       const std::size_t end = std::min(text.find_first_of("\r\n", error.at), text.size());
       add({error.at, end}, error.what);
     }
-    // Python 2: what the parser knows and the compiler does not.
-    for (const char* kind : {"print_statement", "exec_statement"}) {
-      for (const Span& span : nodes_of_kind(*tree, kind)) add(span, "a statement of Python 2");
-    }
+    for (RuleError& error : python_rule_errors(text, *tree)) add(error.span, std::move(error.what));
   }
   for (const Span& place : places) {
     if (text_goes_on_after(*tree, place)) {
@@ -159,20 +158,34 @@ void Gate::find_old_errors() {
   fills.reserve(holes_.size());
   for (const Span& hole : holes_) fills.emplace_back(text_.substr(hole.begin, hole.size()));
   if (attempt(fills)) best = fills;
-  for (const std::string_view neutral : kNeutral) {
-    fills.assign(holes_.size(), std::string(neutral));
+  // For each neutral text of each hole the fewest errors with it.
+  std::vector<std::array<std::size_t, std::size(kNeutral)>> errors(holes_.size());
+  for (std::size_t n = 0; n < std::size(kNeutral); ++n) {
+    fills.assign(holes_.size(), std::string(kNeutral[n]));
     if (attempt(fills)) best = fills;
+    for (auto& of_hole : errors) of_hole[n] = tried.back().size();
   }
   for (std::size_t i = 0; i < std::min(holes_.size(), kTriedOneByOne) && holes_.size() > 1; ++i) {
-    for (const std::string_view neutral : kNeutral) {
+    for (std::size_t n = 0; n < std::size(kNeutral); ++n) {
       fills = best;
-      fills[i] = neutral;
+      fills[i] = kNeutral[n];
       if (attempt(fills)) best = fills;
+      errors[i][n] = std::min(errors[i][n], tried.back().size());
     }
   }
   tolerated_ = std::numeric_limits<std::size_t>::max();
   for (const std::vector<Fault>& found : tried) tolerated_ = std::min(tolerated_, count_new(found));
   works_ = parse_next(filled(best, places), false) != nullptr;
+  least_.resize(holes_.size());
+  if (tolerated_ > 0) return;
+  for (std::size_t i = 0; i < holes_.size(); ++i) {
+    std::optional<std::string_view> least;
+    for (std::size_t n = 0; n < std::size(kNeutral); ++n) {
+      const bool shorter = !least || kNeutral[n].size() < least->size();
+      if (errors[i][n] == fewest && shorter) least = kNeutral[n];
+    }
+    least_[i] = least.value_or("");
+  }
 }
 
 Problem Gate::problem_of(const Fault& fault, std::span<const std::string> fills,

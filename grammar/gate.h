@@ -40,6 +40,10 @@ class Gate {
   // Something simple for each hole with which the text has the fewest errors.
   const std::vector<std::string>& neutral_fills() const { return neutral_; }
 
+  // The shortest of them for each hole: no fill that parses can be much shorter. Empty where nothing
+  // need stand, and where the text is broken in any case.
+  const std::vector<std::string>& least_fills() const { return least_; }
+
   // One fill for each hole. Empty when all is well. Parses all of the text: in what is broken the
   // parser's way out would else depend on what it parsed before.
   std::vector<Problem> judge(std::span<const std::string> fills);
@@ -79,6 +83,7 @@ class Gate {
   std::string last_text_;  // that was parsed
   std::optional<SyntaxTree> last_tree_;
   std::vector<std::string> neutral_;
+  std::vector<std::string> least_;
   std::set<Mark> old_;
   std::size_t tolerated_ = 0;
   bool works_ = true;

@@ -96,12 +96,13 @@ void name_item(std::string_view text, const Outline& outline, PickedHole& hole) 
 // Looks at the tokens around a cursor.
 class CursorPlace {
  public:
-  CursorPlace(std::string_view text, const SyntaxTree& tree, std::size_t cursor)
+  CursorPlace(std::string_view text, const SyntaxTree& tree, const Outline& outline,
+              const std::vector<Leaf>& leaves, std::size_t cursor)
       : text_(text),
         tree_(tree),
         cursor_(cursor),
-        outline_(outline_of(text, tree)),
-        leaves_(leaves_of(tree)),
+        outline_(outline),
+        leaves_(leaves),
         line_(line_around(text, cursor)) {
     const auto before = [&](const Leaf& it) { return it.begin < cursor_; };
     next_ = std::partition_point(leaves_.begin(), leaves_.end(), before) - leaves_.begin();
@@ -335,9 +336,11 @@ class CursorPlace {
     const std::string_view token = type(i);
     if (list) return token == ",";
     if (ends_statement(token)) return true;
-    // What opens a block stands at the end of its line; a slice or a literal rather does not.
+    // What opens a block stands at the end of its line; a slice or a literal rather does not. So
+    // does what parts the arms of a match.
     const bool at_line_end =
         i + 1 >= leaves_.size() || line_around(text_, leaves_[i].begin).end <= leaves_[i + 1].begin;
+    if (token == "," && at_line_end) return true;
     return (token == ":" || token == "{") && at_line_end && is_head(i);
   }
 
@@ -362,8 +365,21 @@ class CursorPlace {
   std::size_t end_of_statement() const {
     const auto statement = statement_around(tree_, outline_, {cursor_, cursor_});
     const bool whole = statement && !statement->has_error && statement->span.begin < cursor_ &&
-                       statement->span.end > line_.end;
+                       statement->span.end > line_.end && goes_on_below();
     return whole ? first_line_end_of_block(*statement) : line_.end;
+  }
+
+  // Whether the next line may belong to what stands before a cursor at the end of its line. Behind
+  // `x =` a parser takes the next statement for the value.
+  bool goes_on_below() const {
+    std::size_t i = next_;
+    while (i < leaves_.size() && leaves_[i].comment) ++i;
+    if (i >= leaves_.size() || leaves_[i].begin < line_.end || leaves_[i].in_text) return true;
+    if (is_close(type(i)) || is_one_of(type(i), {"{", ".", "?.", "->", "&&", "||", "?", ":"})) {
+      return true;
+    }
+    const Span line = line_around(text_, leaves_[i].begin);
+    return indentation_of(text_, line) > indentation_of(text_, line_);
   }
 
   // A statement with blocks in it is not masked as a whole.
@@ -379,8 +395,8 @@ class CursorPlace {
   std::string_view text_;
   const SyntaxTree& tree_;
   std::size_t cursor_;
-  Outline outline_;
-  std::vector<Leaf> leaves_;
+  const Outline& outline_;
+  const std::vector<Leaf>& leaves_;
   Span line_;
   std::size_t next_ = 0;                // the first leaf at or after the cursor
   std::optional<std::size_t> bracket_;  // index of the leaf
@@ -541,7 +557,19 @@ std::string_view name_of(HoleKind kind) {
 }
 
 PickedHole hole_at_cursor(std::string_view text, const SyntaxTree& tree, std::size_t cursor) {
-  return CursorPlace(text, tree, boundary_before(text, cursor)).pick();
+  return holes_at_cursors(text, tree, {&cursor, 1}).front();
+}
+
+std::vector<PickedHole> holes_at_cursors(std::string_view text, const SyntaxTree& tree,
+                                         std::span<const std::size_t> cursors) {
+  const Outline outline = outline_of(text, tree);
+  const std::vector<Leaf> leaves = leaves_of(tree);
+  std::vector<PickedHole> holes;
+  holes.reserve(cursors.size());
+  for (const std::size_t cursor : cursors) {
+    holes.push_back(CursorPlace(text, tree, outline, leaves, boundary_before(text, cursor)).pick());
+  }
+  return holes;
 }
 
 PickedHole hole_of_selection(std::string_view text, const SyntaxTree& tree, Span selection) {
@@ -675,8 +703,9 @@ std::vector<PickedHole> describe_holes(const Grammar& grammar, std::string_view 
     at = hole.end;
   }
   without += text.substr(at);
-  std::vector<PickedHole> result;
   const auto tree = parse(grammar, without);
+  std::vector<PickedHole> result(holes.size());
+  if (tree) result = holes_at_cursors(without, *tree, places);
   // Offsets of the text without the holes, back in the one with them.
   const auto restored = [&](std::size_t offset, bool end) {
     std::size_t moved = offset;
@@ -686,11 +715,9 @@ std::vector<PickedHole> describe_holes(const Grammar& grammar, std::string_view 
     return moved;
   };
   for (std::size_t i = 0; i < holes.size(); ++i) {
-    PickedHole hole;
-    if (tree) hole = hole_at_cursor(without, *tree, places[i]);
+    PickedHole& hole = result[i];
     hole.item = {restored(hole.item.begin, false), restored(hole.item.end, true)};
     hole.span = holes[i];
-    result.push_back(std::move(hole));
   }
   return result;
 }

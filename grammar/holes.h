@@ -40,6 +40,10 @@ struct PickedHole {
 // broken there. `cursor` is a byte offset; past the end counts as the end.
 PickedHole hole_at_cursor(std::string_view text, const SyntaxTree& tree, std::size_t cursor);
 
+// The same for each of several cursors; the text is gone through once for all of them.
+std::vector<PickedHole> holes_at_cursors(std::string_view text, const SyntaxTree& tree,
+                                         std::span<const std::size_t> cursors);
+
 // What was selected, exactly.
 PickedHole hole_of_selection(std::string_view text, const SyntaxTree& tree, Span selection);
 

@@ -5,6 +5,7 @@
 #include <cmath>
 
 #include "cli/fill.h"
+#include "daemon/length_priors.h"
 #include "engine/generate.h"
 #include "engine/infill.h"
 #include "engine/likelihood.h"
@@ -38,6 +39,10 @@ Result<void> infill_case(const engine::Model& model, const engine::InfillOptions
   if (!made) return made.error();
   engine::InfillRequest& request = *made;
   request.stop = std::move(stop);
+  const grammar::Grammar* grammar = grammar::grammar_of(language_named(it.language));
+  if (grammar != nullptr && !options.exact && options.length == engine::LengthMode::Probe) {
+    request.length_priors = daemon::length_priors(model, *grammar, text, request.holes);
+  }
   if (recorder != nullptr) {
     request.on_denoise = [&](std::span<const engine::CanvasHole> holes,
                              const engine::StepEvent& event) { recorder->step(holes, event); };

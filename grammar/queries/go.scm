@@ -5,3 +5,4 @@
 (block) @block
 (argument_list) @arguments
 (parameter_list) @arguments
+(statement_list) @block

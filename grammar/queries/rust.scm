@@ -8,3 +8,4 @@
 (declaration_list) @block
 (arguments) @arguments
 (parameters) @arguments
+(match_block) @block

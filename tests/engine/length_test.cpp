@@ -6,6 +6,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include "engine/infill.h"
 #include "tests/helpers/small_model.h"
 #include "tests/helpers/temporary_folder.h"
 
@@ -163,8 +164,48 @@ TEST(LengthTest, NothingIsTriedOnceItIsStopped) {
   std::stop_source stopped;
   stopped.request_stop();
   EXPECT_THAT(choose_lengths(small.model, canvas, longest, nullptr, 40, 100,
-                             std::vector<std::uint8_t>{0, 0}, stopped.get_token()),
+                             std::vector<std::uint8_t>{0, 0}, {}, stopped.get_token()),
               ElementsAre(8, 8));
+}
+
+TEST(LengthTest, AHoleWithAPriorOfItsOwnIsJudgedByIt) {
+  const SmallModel small;
+  const Canvas canvas = canvas_of(small.model);
+  const LengthCalibration shortest{.log_mean = 0, .log_deviation = 0.1, .prior_weight = 50};
+  const std::vector<std::optional<LengthPrior>> priors = {
+      std::nullopt, LengthPrior{.log_mean = std::log(16), .log_deviation = 0.1}};
+  EXPECT_THAT(choose_lengths(small.model, canvas, shortest, nullptr, 40, 32,
+                             std::vector<std::uint8_t>{0, 0}, priors),
+              ElementsAre(1, 16));
+}
+
+TEST(LengthTest, NothingIsTriedBelowTheLeastLength) {
+  const SmallModel small;
+  const Canvas canvas = canvas_of(small.model);
+  const LengthCalibration shortest{.log_mean = 0, .log_deviation = 0.1, .prior_weight = 50};
+  for (const int least : {1, 2, 3, 5, 13, 40, 100}) {
+    const std::vector<std::optional<LengthPrior>> priors(
+        2, LengthPrior{.log_mean = 0, .log_deviation = 0.1, .least = least});
+    EXPECT_THAT(choose_lengths(small.model, canvas, shortest, nullptr, 40, 100,
+                               std::vector<std::uint8_t>{0, 0}, priors),
+                ElementsAre(std::min(40, least), std::min(40, least)));
+  }
+}
+
+TEST(LengthTest, ARequestsPriorsReachItsHoles) {
+  const SmallModel small;
+  const std::string text = "a = \u27E6?\u27E7\nb = \u27E6?\u27E7\n";
+  InfillRequest request;
+  request.text = text;
+  request.holes = *find_markers(text, 64);
+  request.options.length = LengthMode::Probe;
+  // So narrow that the model has no say.
+  request.length_priors = {LengthPrior{.log_mean = std::log(2), .log_deviation = 0},
+                           LengthPrior{.log_mean = std::log(8), .log_deviation = 0}};
+  const auto result = infill(small.model, request);
+  ASSERT_TRUE(result.has_value());
+  EXPECT_EQ(result->fills[0].canvas_tokens, 2);
+  EXPECT_EQ(result->fills[1].canvas_tokens, 8);
 }
 
 }  // namespace

@@ -83,6 +83,10 @@ TEST(GateTest, SeesPythonIndentationAsTheCompilerDoes) {
   EXPECT_FALSE(passes("python", source, "x = 1\n        y = 2"));
   EXPECT_FALSE(passes("python", source, "if x:"));
   EXPECT_FALSE(passes("python", source, "print x"));
+  EXPECT_FALSE(passes("python", source, "await x"));
+  EXPECT_FALSE(passes("python", source, "f(a=1, b)"));
+  EXPECT_TRUE(passes("python", source, "return x"));
+  EXPECT_FALSE(passes("python", "x = 1\n«⟦?⟧»\ny = 2\n", "return x"));
 }
 
 TEST(GateTest, RefusesAFillThatHidesWhatFollows) {

@@ -53,6 +53,46 @@ TEST(HoleAtCursorTest, EndsWithTheRestOfTheExpression) {
   for (const AtCursor& it : table) check_cursor(it);
 }
 
+// Whatever the parser makes of it: behind `x =` the next line is the value, behind `x.` a member.
+TEST(HoleAtCursorTest, LeavesTheNextStatementAlone) {
+  const AtCursor table[] = {
+      {"go", HoleKind::Expression,
+       "package a\n\nfunc f() {\n\tx := foo«»\n\ty := bar()\n\treturn\n}\n"},
+      {"go", HoleKind::Expression, "package a\n\nfunc f() {\n\tx.«»\n\ty := bar()\n\treturn\n}\n"},
+      {"go", HoleKind::Expression, "package a\n\nfunc f() {\n\tx := a«b + c»\n\ty := bar()\n}\n"},
+      {"go", HoleKind::Expression,
+       "package a\n\nfunc f() {\n\tswitch x {\n\tcase 1:\n\t\tx = fo«»\n\t\ty()\n\t}\n}\n"},
+      {"c", HoleKind::Expression, "void f() {\n  x = «»\n  y();\n}\n"},
+      {"java", HoleKind::Expression, "class A {\n  void f() {\n    x = «»\n    y();\n  }\n}\n"},
+      {"javascript", HoleKind::Expression, "function f() {\n  x = «»\n  y();\n}\n"},
+      {"python", HoleKind::Expression, "def f():\n    x = «»\n    y()\n"},
+      {"lua", HoleKind::Expression, "function f()\n  x = fo«»\n  y()\nend\n"},
+      {"rust", HoleKind::Expression,
+       "fn f() {\n    match x {\n        1 => fo«»,\n        2 => y(),\n    }\n}\n"},
+      // What is indented deeper, or begins as no statement does, goes on.
+      {"javascript", HoleKind::Expression, "x = a«\n  .b()»;\ny();\n"},
+      {"javascript", HoleKind::Expression, "x = a«\n.b()»;\ny();\n"},
+      {"c", HoleKind::Expression, "void f() {\n  x = a +«\n      b»;\n  y();\n}\n"},
+  };
+  for (const AtCursor& it : table) check_cursor(it);
+}
+
+TEST(HoleAtCursorTest, SeveralCursorsAreAsEachAlone) {
+  const std::string text = "def f(x):\n    y = x + \n    g()\n\nclass A:\n    \n";
+  const auto tree = parse(grammar_named("python"), text);
+  ASSERT_TRUE(tree);
+  std::vector<std::size_t> cursors;
+  for (std::size_t at = 0; at <= text.size() + 1; ++at) cursors.push_back(at);
+  const std::vector<PickedHole> holes = holes_at_cursors(text, *tree, cursors);
+  ASSERT_EQ(holes.size(), cursors.size());
+  for (std::size_t i = 0; i < cursors.size(); ++i) {
+    const PickedHole alone = hole_at_cursor(text, *tree, cursors[i]);
+    EXPECT_EQ(holes[i].span, alone.span) << i;
+    EXPECT_EQ(holes[i].kind, alone.kind) << i;
+    EXPECT_EQ(holes[i].item_name, alone.item_name) << i;
+  }
+}
+
 TEST(HoleAtCursorTest, FillsArgumentsBetweenTheirBrackets) {
   const AtCursor table[] = {
       {"python", HoleKind::Arguments, "x = f(«»)\n"},
