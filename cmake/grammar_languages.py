@@ -36,12 +36,16 @@ BLOCK_COMMENT = (r"/\*([^*]|\*+[^*/])*\*+/", "extra block")
 C_STRING = [(quoted('"', "(L|u8|u|U)?"), "line")]
 C_CHAR = [(r"(L|u8|u|U)?'([^\n'\\]|\\(\r\n|[\s\S]))+'", "line")]
 C_RESERVED = "if else for while do switch case default break continue return goto".split()
+# With a substitution in it, any quote after that may be the last.
+SCRIPT_TEMPLATE = [(r"`([^`\\\n]|\\[^\n])*`", "line"), (r"`([^`\\\n]|\\[^\n])*\$\{[^\n]*`", "line any"),
+                   (r"`([^`\\$]|\\[\s\S]|\$+([^`{\\$]|\\[\s\S]))*\$*`", "block"),
+                   (r"`([^`\\]|\\[\s\S])*\$\{[\s\S]*`", "block any")]
 SCRIPT_STRINGS = {
     "string": [(quoted('"', newline=r"\r\n"), "line"), (quoted("'", newline=r"\r\n"), "line")],
     "_jsx_string": [("\"[^\"\\n]*\"|'[^'\\n]*'", "line"), ("\"[^\"]*\"|'[^']*'", "block")],
     "regex": [(r"/(\[([^\]\n\\]|\\.)*\]|\\.|[^/\\\[\n*])(\[([^\]\n\\]|\\.)*\]|\\.|[^/\\\[\n])*/[a-z]*", "line")],
-    "template_string": [(r"`[^`\n]*`", "line"), (r"`[\s\S]*`", "block any")],
-    "template_literal_type": [(r"`[^`\n]*`", "line"), (r"`[\s\S]*`", "block any")],
+    "template_string": SCRIPT_TEMPLATE,
+    "template_literal_type": SCRIPT_TEMPLATE,
     "comment": [LINE_COMMENT, BLOCK_COMMENT],
     "html_comment": [(r"(<!--|-->)[^\n]*", "extra block")],
     "jsx_text": [(r"[^{}<>&\n]+", "tight line"), (r"[^{}<>&]+", "tight block")],

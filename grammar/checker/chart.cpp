@@ -7,6 +7,9 @@ namespace lacuna::grammar {
 namespace {
 
 constexpr std::int16_t kDeepest = 1000;
+// The first time that the text behind the changes is gone through takes longer, and pays: what is
+// found there is used by all states that follow.
+constexpr std::size_t kPatience = 8;
 
 // Where the scanners of JavaScript and TypeScript do not end a statement at a line end.
 bool continues_statement(std::uint16_t next) {
@@ -54,6 +57,7 @@ Chart::Chart(const ItemMasks& masks, Lexer& lexer)
 
 Chart::Result Chart::run(const PartialText& text, std::size_t budget) {
   note_change(text);
+  if (is_new_) budget *= kPatience;
   const std::uint32_t cut = keep_common(text);
   steps_ = 0;
   accepted_ = -1;

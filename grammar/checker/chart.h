@@ -153,6 +153,7 @@ class Chart {
   std::array<std::size_t, 8> recent_{};  // length of the text behind each of the last changes
   std::size_t change_ = 0;
   std::size_t behind_ = 0;  // the least of them
+  bool is_new_ = false;     // text behind the changes of which no ending is known
 
   // Of the place in work.
   Rank rank_ = 0;

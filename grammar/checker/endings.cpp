@@ -7,6 +7,7 @@
 #include <algorithm>
 #include <cstdint>
 #include <unordered_set>
+#include <utility>
 
 #include "grammar/checker/chart.h"
 
@@ -57,11 +58,13 @@ void Chart::note_change(const PartialText& text) {
     const auto hole = std::find(text.rbegin(), text.rend(), kHole);
     recent_.fill(hole == text.rend() ? kUnknown : static_cast<std::size_t>(hole - text.rbegin()));
     endings_.clear();
+    behind_ = kUnknown;
   } else {
     recent_[change_++ % recent_.size()] = same;
     std::erase_if(endings_, [&](const Ending& ending) { return ending.behind > same; });
   }
-  behind_ = *std::min_element(recent_.begin(), recent_.end());
+  const std::size_t least = *std::min_element(recent_.begin(), recent_.end());
+  is_new_ = endings_.empty() && least < std::exchange(behind_, least);
 }
 
 // Whether the chart up to the cut has the stack.
