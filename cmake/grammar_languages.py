@@ -94,7 +94,9 @@ LANGUAGES = {
         # The separator of a repetition in a macro: one token of Rust, where the package takes all text.
         "tokens": {"([^+*?]+)": r"[^+*?\s]+"}, "patterns": {
         "string_literal": [(r'[bc]?"([^"\\\n]|\\.)*"', "line"), (r'[bc]?"([^"\\]|\\[\s\S])*"', "block")],
-        "raw_string_literal": [(r'[bc]?r#*"[^\n]*"#*', "line any"), (r'[bc]?r#*"[\s\S]*"#*', "block any")],
+        "raw_string_literal": [
+            (r'[bc]?r("[^"\n]*"|#"([^"\n]|"+[^"#\n])*"+#)', "line"), (r'[bc]?r###*"[^\n]*"##*', "line any"),
+            (r'[bc]?r("[^"]*"|#"([^"]|"+[^"#])*"+#)', "block"), (r'[bc]?r###*"[\s\S]*"##*', "block any")],
         "float_literal": [(r"[0-9][0-9_]*(\.[0-9_]*)?([eE][+\-]?[0-9_]+)?(f32|f64|f16|f128)?", "any")],
         "line_comment": [LINE_COMMENT], "block_comment": [(r"/\*[\s\S]*\*/", "extra block any")]}},
     "python": {"package": "tree-sitter-python", "layout": True, "patterns": {

@@ -156,6 +156,7 @@ void Chart::work_off(std::int32_t index) {
     const std::size_t at = work_entry(entry.origin);
     masks_.unite(waiting_items_.data() + entry.items, work_at(at));
   }
+  hole_before_ = -1;
   if (site.kind == Kind::Hole) join_holes();
   close(site);
   store();
@@ -185,11 +186,27 @@ void Chart::join_holes() {
   });
   Rank since = rank_ - 1;
   while (!is_hole(places_[since])) --since;
+  hole_before_ = since;
   for (std::uint32_t e = places_[since].first_entry; e < entries_.size(); ++e) {
     const KeptEntry& kept = entries_[e];
     Word* const to = work_at(kept.origin >= first ? own : work_entry(kept.origin));
     add(kept, to);
   }
+}
+
+// Whether the hole before had all that is in the set, and so what follows from it is here already.
+bool Chart::is_known(Rank origin, const Word* items) const {
+  if (hole_before_ < 0) return false;
+  const auto before = static_cast<Rank>(hole_before_);
+  const KeptEntry* const kept = kept_entry(before, origin == rank_ ? before : origin);
+  if (kept == nullptr) return false;
+  std::uint32_t at = kept->first;
+  bool known = true;
+  masks_.for_each_word(items, [&](std::size_t i) {
+    while (at < kept->last && sparse_[at].index < i) ++at;
+    known &= at < kept->last && sparse_[at].index == i && (items[i] & ~sparse_[at].word) == 0;
+  });
+  return known;
 }
 
 // ------------------------------------------------------------------------------------------ edges
@@ -390,7 +407,7 @@ void Chart::settle(const Site& site, Rank origin, std::size_t index) {
     }
     if (at_end_ && origin == 0 && masks_.meet(work_at(index), masks_.whole())) accepted_ = rank_;
     // What is complete where it began was stepped over.
-    if (origin == rank_ || !complete(site, origin, index)) break;
+    if (origin == rank_ || is_known(origin, work_at(index)) || !complete(site, origin, index)) break;
   }
   if (std::any_of(done_heads_.begin(), done_heads_.end(), [](Word word) { return word != 0; })) {
     done_.push_back({origin, static_cast<std::uint32_t>(all_heads_.size())});
@@ -439,7 +456,7 @@ void Chart::predict(const Site& site) {
   for (const Entry& entry : work_) {
     const Word* const items = work_items_.data() + entry.items;
     if (site.kind == Kind::Hole) {
-      masks_.universe(items, begun);
+      if (!is_known(entry.origin, items)) masks_.universe(items, begun);
     } else {
       masks_.predict(items, begun);
     }

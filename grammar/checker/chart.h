@@ -107,6 +107,7 @@ class Chart {
   Waiting& waiting_at(const Site& site);
   void work_off(std::int32_t index);
   void join_holes();
+  bool is_known(Rank origin, const Word* items) const;
   unsigned expected_at(const Waiting& waiting) const;
   void find_edges(const Site& site, unsigned expected);
   void lexeme_edges(Context context);
@@ -157,6 +158,7 @@ class Chart {
 
   // Of the place in work.
   Rank rank_ = 0;
+  std::int64_t hole_before_ = -1;  // the last hole before this one, if both are
   std::vector<Entry> work_;  // later origins first; items in work_items_
   std::vector<Word> work_items_, viable_, all_, heads_, done_heads_;
   std::vector<std::uint16_t> out_;  // terminals
