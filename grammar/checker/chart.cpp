@@ -67,11 +67,14 @@ Chart::Result Chart::run(const PartialText& text, std::size_t budget) {
     start.entries.push_back({0, static_cast<std::uint32_t>(waiting_items_.size())});
     waiting_items_.insert(waiting_items_.end(), masks_.start(), masks_.start() + words_);
   }
+  const auto is_at = [&](const Ending& ending, std::uint32_t at) {
+    return at + ending.behind == text_.size() + ending.site.at;
+  };
   std::size_t longest = 0;
   for (const Ending& ending : endings_) longest = std::max<std::size_t>(longest, ending.behind);
   for (std::uint32_t at = cut; at <= text_.size(); ++at) {
     for (std::size_t i = 0; at + longest >= text_.size() && i < endings_.size(); ++i) {
-      if (text_.size() - at != endings_[i].behind || !reaches_ending(endings_[i])) continue;
+      if (!is_at(endings_[i], at) || !reaches_ending(endings_[i])) continue;
       std::rotate(endings_.begin(), endings_.begin() + static_cast<std::ptrdiff_t>(i),
                   endings_.begin() + static_cast<std::ptrdiff_t>(i) + 1);
       return Result::Accepted;

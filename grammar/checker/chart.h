@@ -90,7 +90,7 @@ class Chart {
       std::int32_t began, line;  // columns of the place where it waits; only for layout
     };
     std::uint32_t behind = 0;  // length of the text from the cut to the end
-    Site site;                 // the first place behind the cut
+    Site site;                 // the first place behind the cut; its offset counts from there
     std::uint32_t item = 0;    // there
     std::vector<Level> levels;
   };
