@@ -36,10 +36,22 @@ BLOCK_COMMENT = (r"/\*([^*]|\*+[^*/])*\*+/", "extra block")
 C_STRING = [(quoted('"', "(L|u8|u|U)?"), "line")]
 C_CHAR = [(r"(L|u8|u|U)?'([^\n'\\]|\\(\r\n|[\s\S]))+'", "line")]
 C_RESERVED = "if else for while do switch case default break continue return goto".split()
-# With a substitution in it, any quote after that may be the last.
-SCRIPT_TEMPLATE = [(r"`([^`\\\n]|\\[^\n])*`", "line"), (r"`([^`\\\n]|\\[^\n])*\$\{[^\n]*`", "line any"),
-                   (r"`([^`\\$]|\\[\s\S]|\$+([^`{\\$]|\\[\s\S]))*\$*`", "block"),
-                   (r"`([^`\\]|\\[\s\S])*\$\{[\s\S]*`", "block any")]
+
+
+def template(any_byte, no):
+    """Quotes inside substitutions: after one of these, or what could hide one, any may be the last.
+
+    `no`: what may not be in it, besides what the pattern says.
+    """
+    simple = r"\$+\{[^`{}\"'/NO]*\}"
+    body = rf"([^`\\$NO]|\\[^NO]|\$+([^`{{\\$NO]|\\[^NO])|{simple})*"
+    hidden = r"\$+\{[^`{}\"'/NO]*[`{\"'/]ANY*"
+    return [p.replace("[^NO]", any_byte).replace("NO", no).replace("ANY", any_byte)
+            for p in (rf"`{body}\$*`", rf"`{body}{hidden}`")]
+
+
+SCRIPT_TEMPLATE = [*zip(template(r"[^\n]", r"\n"), ("line", "line any")),
+                   *zip(template(r"[\s\S]", ""), ("block", "block any"))]
 SCRIPT_STRINGS = {
     "string": [(quoted('"', newline=r"\r\n"), "line"), (quoted("'", newline=r"\r\n"), "line")],
     "_jsx_string": [("\"[^\"\\n]*\"|'[^'\\n]*'", "line"), ("\"[^\"]*\"|'[^']*'", "block")],

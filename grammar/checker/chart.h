@@ -150,7 +150,7 @@ class Chart {
   std::vector<Word> all_heads_;
   std::int64_t accepted_ = -1;  // the place where the text is found whole
   std::size_t steps_ = 0, kept_ = 0;
-  std::vector<Ending> endings_;  // the last that was of use first
+  std::vector<Ending> endings_;          // the last that was of use first
   std::array<std::size_t, 8> recent_{};  // length of the text behind each of the last changes
   std::size_t change_ = 0;
   std::size_t behind_ = 0;  // the least of them
@@ -159,10 +159,10 @@ class Chart {
   // Of the place in work.
   Rank rank_ = 0;
   std::int64_t hole_before_ = -1;  // the last hole before this one, if both are
-  std::vector<Entry> work_;  // later origins first; items in work_items_
+  std::vector<Entry> work_;        // later origins first; items in work_items_
   std::vector<Word> work_items_, viable_, all_, heads_, done_heads_;
   std::vector<std::uint16_t> out_;  // terminals
-  bool open_ = false;  // anything may follow
+  bool open_ = false;               // anything may follow
   bool at_end_ = false;
   Gap gap_;
 };

@@ -105,8 +105,7 @@ void Lexer::drop_operators(std::size_t first) {
   const auto is_operator = [&](const Lexeme& lexeme) {
     return std::find(broad.begin(), broad.end(), lexeme.terminal) == broad.end();
   };
-  gap_->lexemes.erase(std::remove_if(begin, gap_->lexemes.end(), is_operator),
-                      gap_->lexemes.end());
+  gap_->lexemes.erase(std::remove_if(begin, gap_->lexemes.end(), is_operator), gap_->lexemes.end());
 }
 
 void Lexer::tokens_at(const PartialText& text, std::uint32_t at, Gap& gap) {

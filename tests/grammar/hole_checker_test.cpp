@@ -220,8 +220,9 @@ TEST(HoleChecker, StatesOfADenoisingAreAnsweredAsIfEachWereTheFirst) {
     for (int fill = 0; fill < 4; ++fill) {
       const std::size_t count = std::min<std::size_t>(12, ranges.tokens.size());
       const std::size_t first = random() % (ranges.tokens.size() - count + 1);
-      std::vector<ByteRange> holes(ranges.tokens.begin() + static_cast<std::ptrdiff_t>(first),
-                                   ranges.tokens.begin() + static_cast<std::ptrdiff_t>(first + count));
+      std::vector<ByteRange> holes(
+          ranges.tokens.begin() + static_cast<std::ptrdiff_t>(first),
+          ranges.tokens.begin() + static_cast<std::ptrdiff_t>(first + count));
       while (!holes.empty()) {
         holes.erase(holes.begin() + static_cast<std::ptrdiff_t>(random() % holes.size()));
         std::vector<Piece> pieces = pieces_of(text, holes);
@@ -278,7 +279,8 @@ TEST(HoleChecker, WhatThePackagesTakeInUnusualPlacesIsPossible) {
       {"rust", "m! { $t }"},
       {"rust", "m! { a else move ref in b }"},
       {"rust", "macro_rules! m { ($($x:expr),+ $(,)?) => { $($x;)* $($x)=>* } }"},
-      {"rust", "const A: &str = r\"a\\\"; const B: &str = r#\"\"a\"\"#; const C: &str = r##\"\"#\"##;"},
+      {"rust",
+       "const A: &str = r\"a\\\"; const B: &str = r#\"\"a\"\"#; const C: &str = r##\"\"#\"##;"},
       {"rust", "fn f() { let x = a..b + c as u8 * -d?.e(f)[g]; &mut x = |y| y + 1; }"},
       {"javascript", "x = `a \\` b`; y = `$a $$ {b}\n$`; z = `a ${`b ${c}`}\n ${d}`;"},
       {"javascript", "x = a + -b ** c ? d : (e, f => f + g)?.[h].i`j` instanceof k;"},
@@ -381,11 +383,16 @@ TEST(HoleChecker, TheRestIsNotReadAgainWhenAWayThroughItIsKnown) {
 }
 
 TEST(HoleChecker, AnExpressionOfManyOperandsTakesStepsInProportion) {
-  const Sample cases[] = {{"c", "int x = a"},       {"cpp", "int x = a"},
-                          {"javascript", "x = a"},  {"typescript", "x = a"},
-                          {"tsx", "x = a"},         {"rust", "const X: u8 = a"},
-                          {"go", "package p\nvar x = a"}, {"java", "class A { int x = a"},
-                          {"python", "x = a"},      {"lua", "x = a"}};
+  const Sample cases[] = {{"c", "int x = a"},
+                          {"cpp", "int x = a"},
+                          {"javascript", "x = a"},
+                          {"typescript", "x = a"},
+                          {"tsx", "x = a"},
+                          {"rust", "const X: u8 = a"},
+                          {"go", "package p\nvar x = a"},
+                          {"java", "class A { int x = a"},
+                          {"python", "x = a"},
+                          {"lua", "x = a"}};
   for (const Sample& sample : cases) {
     const auto steps = [&](int operands) {
       std::string text = sample.text;
