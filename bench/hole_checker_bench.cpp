@@ -16,6 +16,7 @@
 #include "grammar/syntax_tree.h"
 #include "support/file.h"
 #include "support/language.h"
+#include "support/text.h"
 #include "tests/grammar/random_holes.h"
 
 namespace {
@@ -101,7 +102,8 @@ void denoise(HoleChecker& checker, const std::string& path, const std::string& t
     const ByteRange last = ranges.tokens[order[masked]];
     const ByteRange other = ranges.tokens[random() % ranges.tokens.size()];
     std::string wrong = text;
-    const std::string_view token = std::string_view(text).substr(other.begin, other.end - other.begin);
+    const std::string_view token =
+        std::string_view(text).substr(other.begin, other.end - other.begin);
     wrong.replace(last.begin, last.end - last.begin, token);
     const std::size_t longer = token.size() - (last.end - last.begin);  // modulo
     for (ByteRange& hole : holes) {
@@ -141,6 +143,7 @@ int main(int count, char** arguments) {
     const auto content = lacuna::read_file(arguments[i], kMostBytes);
     if (!content || content->empty()) continue;
     const std::string text(*content);
+    if (!lacuna::is_valid_utf8(text)) continue;
     const auto tree = parse(*grammar, text);
     if (!tree || tree->has_error()) continue;
     const ProgramRanges ranges = ranges_of(*tree);

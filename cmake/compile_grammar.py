@@ -170,6 +170,9 @@ class Compiler:
             before = len(productive)
             productive |= {h for h, b in rules if all(k == "t" or x in productive for k, x in b)}
         rules = [(h, b) for h, b in rules if all(k == "t" or x in productive for k, x in b)]
+        return self.reached(rules, start)
+
+    def reached(self, rules, start):
         reached, todo = {start}, [start]
         while todo:
             head = todo.pop()
@@ -179,6 +182,92 @@ class Compiler:
                         reached.add(name)
                         todo.append(name)
         return [(h, b) for h, b in rules if h in reached]
+
+    def unambiguous(self, rules, start):
+        """The same language with fewer ways to derive it: `a + b + c` only as `(a + b) + c`.
+
+        Without precedences an expression of n operands has as many trees as there are ways to put
+        brackets, and the recogniser would follow them all. `whole` is an expression, its members are
+        alternatives of it that have it at their beginning or end. Of members `whole x whole` the right
+        operand becomes `part`, a `whole` that is no such member. So does the operand of `x whole` and
+        of `whole x`: what these are parts of may be an operand itself.
+        """
+        by_head = {}
+        for head, body in rules:
+            by_head.setdefault(head, []).append(body)
+
+        def unit(body):
+            return body[0][1] if len(body) == 1 and body[0][0] == "n" else None
+
+        for whole in list(by_head):
+            operand, part = ("n", whole), ("n", whole + "~")
+            uses = {}
+            for head, bodies in by_head.items():
+                for body in bodies:
+                    for kind, name in body:
+                        uses.setdefault(name, set()).add(head if len(body) == 1 else None)
+            # Alternatives, some of which may stand together under a name: a group.
+            names = {unit(b) for b in by_head[whole]} - {None, whole}
+
+            def is_operand(symbol):
+                return symbol == operand or symbol[0] == "n" and symbol[1][0] == "#" and (operand,) in by_head[symbol[1]]
+
+            groups = {name for name in names if any(
+                len(c) > 1 and (is_operand(c[0]) or is_operand(c[-1]))
+                for b in by_head[name] if unit(b) and unit(b) != whole for c in by_head[unit(b)])}
+            alternatives = names | {unit(b) for name in groups for b in by_head[name]} - {None, whole}
+
+            def spread(body, at):
+                """One body for each choice at its beginning or end, where one of them is `whole`."""
+                if len(body) < 2 or body[at][0] != "n" or body[at][1][0] != "#":
+                    return [body]
+                choices = by_head[body[at][1]]
+                if (operand,) not in choices or any(len(c) != 1 for c in choices):
+                    return [body]
+                kept = [c for c in choices if unit(c) not in alternatives]  # what `whole` can be as well
+                return [(*c, *body[1:]) if at == 0 else (*body[:-1], *c) for c in kept]
+
+            def begins(body):
+                return len(body) > 1 and (body[0] == operand or body[0][0] == "n" and body[0][1] in groups)
+
+            def ends(body):
+                return len(body) > 1 and body[-1] == operand
+
+            def is_infix(body):
+                return len(body) > 2 and body[0] == operand and ends(body)
+
+            def narrowed(body):
+                return (*body[:-1], part) if ends(body) else (part, *body[1:]) if begins(body) else body
+
+            def member(name):
+                """The bodies of a member, or none."""
+                if name is None or name == whole:
+                    return []
+                found = [c for b in by_head[name] for d in spread(b, 0) for c in spread(d, -1)]
+                return found if any(begins(b) or ends(b) for b in found) else []
+
+            bodies, members = [], {}
+            for body in by_head[whole]:
+                for b in by_head[unit(body)] if unit(body) in groups else [body]:
+                    name = unit(b)
+                    found = member(name)
+                    if found:
+                        # Others may need it as it is, but for what binds closer than any operator.
+                        alone = uses[name] <= {whole} or not any(map(ends, found))
+                        own = name if alone else f"{name}+{whole}"
+                        members[own] = found
+                        b = (("n", own),)
+                    bodies.append(b)
+            if not any(is_infix(b) for m in members.values() for b in m):
+                continue
+            by_head[whole] = bodies
+            by_head[part[1]] = []
+            for body in bodies:
+                inner = members.get(unit(body), [])
+                by_head[part[1]] += [narrowed(b) for b in inner if not is_infix(b)] if any(
+                    map(is_infix, inner)) else [body]
+            by_head.update({m: list(map(narrowed, b)) for m, b in members.items()})
+        return self.reached(dict.fromkeys((h, b) for h, bodies in by_head.items() for b in bodies), start)
 
     def compile(self):
         start = next(iter(self.rules))
@@ -192,7 +281,7 @@ class Compiler:
                 key = self.token(extra, "")[1]
             name, patterns, virtual = self.terminals[key]
             self.terminals[key] = (name, [(p, f if "extra" in f else f + " extra", i) for p, f, i in patterns], virtual)
-        return start, self.simplified(start)
+        return start, self.unambiguous(self.simplified(start), start)
 
 
 def array(kind, name, values):

@@ -36,12 +36,28 @@ BLOCK_COMMENT = (r"/\*([^*]|\*+[^*/])*\*+/", "extra block")
 C_STRING = [(quoted('"', "(L|u8|u|U)?"), "line")]
 C_CHAR = [(r"(L|u8|u|U)?'([^\n'\\]|\\(\r\n|[\s\S]))+'", "line")]
 C_RESERVED = "if else for while do switch case default break continue return goto".split()
+
+
+def template(any_byte, no):
+    """Quotes inside substitutions: after one of these, or what could hide one, any may be the last.
+
+    `no`: what may not be in it, besides what the pattern says.
+    """
+    simple = r"\$+\{[^`{}\"'/NO]*\}"
+    body = rf"([^`\\$NO]|\\[^NO]|\$+([^`{{\\$NO]|\\[^NO])|{simple})*"
+    hidden = r"\$+\{[^`{}\"'/NO]*[`{\"'/]ANY*"
+    return [p.replace("[^NO]", any_byte).replace("NO", no).replace("ANY", any_byte)
+            for p in (rf"`{body}\$*`", rf"`{body}{hidden}`")]
+
+
+SCRIPT_TEMPLATE = [*zip(template(r"[^\n]", r"\n"), ("line", "line any")),
+                   *zip(template(r"[\s\S]", ""), ("block", "block any"))]
 SCRIPT_STRINGS = {
     "string": [(quoted('"', newline=r"\r\n"), "line"), (quoted("'", newline=r"\r\n"), "line")],
     "_jsx_string": [("\"[^\"\\n]*\"|'[^'\\n]*'", "line"), ("\"[^\"]*\"|'[^']*'", "block")],
     "regex": [(r"/(\[([^\]\n\\]|\\.)*\]|\\.|[^/\\\[\n*])(\[([^\]\n\\]|\\.)*\]|\\.|[^/\\\[\n])*/[a-z]*", "line")],
-    "template_string": [(r"`[^`\n]*`", "line"), (r"`[\s\S]*`", "block any")],
-    "template_literal_type": [(r"`[^`\n]*`", "line"), (r"`[\s\S]*`", "block any")],
+    "template_string": SCRIPT_TEMPLATE,
+    "template_literal_type": SCRIPT_TEMPLATE,
     "comment": [LINE_COMMENT, BLOCK_COMMENT],
     "html_comment": [(r"(<!--|-->)[^\n]*", "extra block")],
     "jsx_text": [(r"[^{}<>&\n]+", "tight line"), (r"[^{}<>&]+", "tight block")],
@@ -90,7 +106,9 @@ LANGUAGES = {
         # The separator of a repetition in a macro: one token of Rust, where the package takes all text.
         "tokens": {"([^+*?]+)": r"[^+*?\s]+"}, "patterns": {
         "string_literal": [(r'[bc]?"([^"\\\n]|\\.)*"', "line"), (r'[bc]?"([^"\\]|\\[\s\S])*"', "block")],
-        "raw_string_literal": [(r'[bc]?r#*"[^\n]*"#*', "line any"), (r'[bc]?r#*"[\s\S]*"#*', "block any")],
+        "raw_string_literal": [
+            (r'[bc]?r("[^"\n]*"|#"([^"\n]|"+[^"#\n])*"+#)', "line"), (r'[bc]?r###*"[^\n]*"##*', "line any"),
+            (r'[bc]?r("[^"]*"|#"([^"]|"+[^"#])*"+#)', "block"), (r'[bc]?r###*"[\s\S]*"##*', "block any")],
         "float_literal": [(r"[0-9][0-9_]*(\.[0-9_]*)?([eE][+\-]?[0-9_]+)?(f32|f64|f16|f128)?", "any")],
         "line_comment": [LINE_COMMENT], "block_comment": [(r"/\*[\s\S]*\*/", "extra block any")]}},
     "python": {"package": "tree-sitter-python", "layout": True, "patterns": {

@@ -6,17 +6,18 @@
 namespace lacuna::grammar {
 namespace {
 
-constexpr std::int16_t kDeepest = 1000;
-
-// Where the scanners of JavaScript and TypeScript do not end a statement at a line end.
-bool continues_statement(std::uint16_t next) {
-  return next > 0 && next < 128 && std::strchr(",;*%>=?^|&:", static_cast<int>(next)) != nullptr;
-}
+// The first time that the text behind the changes is gone through takes longer, and pays: what is
+// found there is used by all states that follow.
+constexpr std::size_t kPatience = 8;
 
 }  // namespace
 
 Chart::Chart(const ItemMasks& masks, Lexer& lexer)
-    : masks_(masks), memo_(masks), tables_(masks.tables()), lexer_(lexer), words_(masks.set_words()) {
+    : masks_(masks),
+      memo_(masks),
+      tables_(masks.tables()),
+      lexer_(lexer),
+      words_(masks.set_words()) {
   for (std::uint16_t t = 0; t < tables_.terminals; ++t) {
     switch (static_cast<VirtualToken>(tables_.virtual_tokens[t])) {
       case VirtualToken::Semicolon:
@@ -54,6 +55,7 @@ Chart::Chart(const ItemMasks& masks, Lexer& lexer)
 
 Chart::Result Chart::run(const PartialText& text, std::size_t budget) {
   note_change(text);
+  if (is_new_) budget *= kPatience;
   const std::uint32_t cut = keep_common(text);
   steps_ = 0;
   accepted_ = -1;
@@ -63,11 +65,14 @@ Chart::Result Chart::run(const PartialText& text, std::size_t budget) {
     start.entries.push_back({0, static_cast<std::uint32_t>(waiting_items_.size())});
     waiting_items_.insert(waiting_items_.end(), masks_.start(), masks_.start() + words_);
   }
+  const auto is_at = [&](const Ending& ending, std::uint32_t at) {
+    return at + ending.behind == text_.size() + ending.site.at;
+  };
   std::size_t longest = 0;
   for (const Ending& ending : endings_) longest = std::max<std::size_t>(longest, ending.behind);
   for (std::uint32_t at = cut; at <= text_.size(); ++at) {
     for (std::size_t i = 0; at + longest >= text_.size() && i < endings_.size(); ++i) {
-      if (text_.size() - at != endings_[i].behind || !reaches_ending(endings_[i])) continue;
+      if (!is_at(endings_[i], at) || !reaches_ending(endings_[i])) continue;
       std::rotate(endings_.begin(), endings_.begin() + static_cast<std::ptrdiff_t>(i),
                   endings_.begin() + static_cast<std::ptrdiff_t>(i) + 1);
       return Result::Accepted;
@@ -152,6 +157,7 @@ void Chart::work_off(std::int32_t index) {
     const std::size_t at = work_entry(entry.origin);
     masks_.unite(waiting_items_.data() + entry.items, work_at(at));
   }
+  hole_before_ = -1;
   if (site.kind == Kind::Hole) join_holes();
   close(site);
   store();
@@ -176,11 +182,11 @@ void Chart::join_holes() {
   for (std::size_t i = 1; i < work_.size() && work_[i].origin >= first; ++i) {
     masks_.unite(work_at(i), work_at(own));
   }
-  std::erase_if(work_, [&](const Entry& entry) {
-    return entry.origin >= first && entry.origin != rank_;
-  });
+  std::erase_if(work_,
+                [&](const Entry& entry) { return entry.origin >= first && entry.origin != rank_; });
   Rank since = rank_ - 1;
   while (!is_hole(places_[since])) --since;
+  hole_before_ = since;
   for (std::uint32_t e = places_[since].first_entry; e < entries_.size(); ++e) {
     const KeptEntry& kept = entries_[e];
     Word* const to = work_at(kept.origin >= first ? own : work_entry(kept.origin));
@@ -188,117 +194,20 @@ void Chart::join_holes() {
   }
 }
 
-// ------------------------------------------------------------------------------------------ edges
-
-void Chart::add_edge(std::int32_t terminal, const Site& target) {
-  if (terminal >= 0) {
-    const auto symbol = static_cast<std::uint16_t>(terminal);
-    if (std::find(out_.begin(), out_.end(), symbol) == out_.end()) out_.push_back(symbol);
-  } else {
-    open_ = true;
-  }
-  edges_.push_back({terminal, target});
+// Whether the hole before had all that is in the set, and so what follows from it is here already.
+bool Chart::is_known(Rank origin, const Word* items) const {
+  if (hole_before_ < 0) return false;
+  const auto before = static_cast<Rank>(hole_before_);
+  const KeptEntry* const kept = kept_entry(before, origin == rank_ ? before : origin);
+  if (kept == nullptr) return false;
+  std::uint32_t at = kept->first;
+  bool known = true;
+  masks_.for_each_word(items, [&](std::size_t i) {
+    while (at < kept->last && sparse_[at].index < i) ++at;
+    known &= at < kept->last && sparse_[at].index == i && (items[i] & ~sparse_[at].word) == 0;
+  });
+  return known;
 }
-
-void Chart::add_token_edge(std::uint16_t terminal, std::uint32_t end, Context context) {
-  if (end < text_.size() && text_[end] == kHole) {
-    add_edge(terminal, {end, Kind::Hole, {}});
-    return;
-  }
-  if (!tables_.layout) {
-    add_edge(terminal, {end, Kind::Plain, {}});
-    return;
-  }
-  if (bracket_[terminal] > 0) {
-    if (context.depth < kDeepest) ++context.depth;
-  } else if (bracket_[terminal] < 0) {
-    if (context.depth == 0) return;  // nothing is open
-    if (context.depth == 1 && context.more) {
-      add_edge(terminal, {end, Kind::Plain, context});
-      context.more = false;
-    }
-    --context.depth;
-  }
-  add_edge(terminal, {end, Kind::Plain, context});
-}
-
-void Chart::lexeme_edges(Context context) {
-  const bool lines_matter = tables_.layout && context.depth == 0;
-  for (const Lexeme& lexeme : gap_.lexemes) {
-    if (lines_matter && lexeme.after_line_end) continue;
-    add_token_edge(lexeme.terminal, lexeme.end, context);
-  }
-}
-
-// The ends of a line outside brackets: a newline, or an indent, and then a line that begins in a
-// known column. After a hole, which of them it was is in the hole.
-void Chart::line_edges(Context context, bool hole) {
-  for (const LineStart& line : gap_.lines) {
-    const Site target{line.at, Kind::LineStart, {0, false, line.column}};
-    add_edge(hole ? -1 : newline_, target);
-    const bool deeper = line.column != 0 && (line.column < 0 || line.column > context.column);
-    if (deeper && !hole) add_edge(indent_, target);
-  }
-  if (gap_.at_end) {
-    const auto end = static_cast<std::uint32_t>(text_.size());
-    add_edge(hole ? -1 : newline_, {end, Kind::LineStart, {0, false, 0}});
-  }
-}
-
-// Which of the lexer's broad terminals some rule may go on with.
-unsigned Chart::expected_at(const Waiting& waiting) const {
-  unsigned expected = 0;
-  for (std::size_t i = 0; i < lexer_.broad().size(); ++i) {
-    const Word* const wanted = masks_.viable(lexer_.broad()[i]);
-    const bool some = waiting.site.kind == Kind::Hole ||
-                      std::any_of(waiting.entries.begin(), waiting.entries.end(),
-                                  [&](const Entry& entry) {
-                                    return masks_.meet(waiting_items_.data() + entry.items, wanted);
-                                  });
-    if (some) expected |= 1U << i;
-  }
-  return expected;
-}
-
-void Chart::find_edges(const Site& site, unsigned expected) {
-  const bool layout = tables_.layout;
-  const bool first = rank_ == 0;
-  out_.clear();
-  open_ = site.kind == Kind::Hole;
-  gap_.clear();
-  if (site.kind == Kind::LineStart) {
-    lexer_.tokens_at(text_, site.at, gap_);
-  } else {
-    lexer_.gap_at(text_, site.at, expected, gap_);
-  }
-  at_end_ = gap_.at_end && (!layout || site.kind != Kind::Plain || first);
-  if (at_end_) open_ = true;
-
-  if (layout && site.kind == Kind::Hole) {
-    lexeme_edges({0, false, -1});
-    lexeme_edges({1, true, -1});
-    line_edges({}, true);
-  } else {
-    lexeme_edges(site.context);
-    if (layout && site.kind == Kind::Plain && site.context.depth == 0) {
-      line_edges(site.context, first);
-    }
-  }
-  for (const std::uint32_t hole : gap_.holes) {
-    if (hole != site.at) add_edge(-1, {hole, Kind::Hole, {}});
-  }
-  if (site.kind != Kind::Plain) return;
-  const bool statement_end =
-      gap_.at_end || gap_.next == '}' || (gap_.after_line_end && !continues_statement(gap_.next));
-  if (semicolon_ >= 0 && statement_end) {
-    add_edge(semicolon_, {site.at, Kind::AfterVirtual, site.context});
-  }
-  if (end_of_file_ >= 0 && gap_.at_end) {
-    add_edge(end_of_file_, {site.at, Kind::AfterVirtual, site.context});
-  }
-}
-
-// ------------------------------------------------------------------------------------------ items
 
 // The entry of an origin among those in work, made where there is none. Later origins come first.
 std::size_t Chart::work_entry(Rank origin) {
@@ -386,7 +295,8 @@ void Chart::settle(const Site& site, Rank origin, std::size_t index) {
     }
     if (at_end_ && origin == 0 && masks_.meet(work_at(index), masks_.whole())) accepted_ = rank_;
     // What is complete where it began was stepped over.
-    if (origin == rank_ || !complete(site, origin, index)) break;
+    if (origin == rank_ || is_known(origin, work_at(index)) || !complete(site, origin, index))
+      break;
   }
   if (std::any_of(done_heads_.begin(), done_heads_.end(), [](Word word) { return word != 0; })) {
     done_.push_back({origin, static_cast<std::uint32_t>(all_heads_.size())});
@@ -435,7 +345,7 @@ void Chart::predict(const Site& site) {
   for (const Entry& entry : work_) {
     const Word* const items = work_items_.data() + entry.items;
     if (site.kind == Kind::Hole) {
-      masks_.universe(items, begun);
+      if (!is_known(entry.origin, items)) masks_.universe(items, begun);
     } else {
       masks_.predict(items, begun);
     }

@@ -90,7 +90,7 @@ class Chart {
       std::int32_t began, line;  // columns of the place where it waits; only for layout
     };
     std::uint32_t behind = 0;  // length of the text from the cut to the end
-    Site site;                 // the first place behind the cut
+    Site site;                 // the first place behind the cut; its offset counts from there
     std::uint32_t item = 0;    // there
     std::vector<Level> levels;
   };
@@ -107,6 +107,7 @@ class Chart {
   Waiting& waiting_at(const Site& site);
   void work_off(std::int32_t index);
   void join_holes();
+  bool is_known(Rank origin, const Word* items) const;
   unsigned expected_at(const Waiting& waiting) const;
   void find_edges(const Site& site, unsigned expected);
   void lexeme_edges(Context context);
@@ -149,17 +150,19 @@ class Chart {
   std::vector<Word> all_heads_;
   std::int64_t accepted_ = -1;  // the place where the text is found whole
   std::size_t steps_ = 0, kept_ = 0;
-  std::vector<Ending> endings_;  // the last that was of use first
+  std::vector<Ending> endings_;          // the last that was of use first
   std::array<std::size_t, 8> recent_{};  // length of the text behind each of the last changes
   std::size_t change_ = 0;
   std::size_t behind_ = 0;  // the least of them
+  bool is_new_ = false;     // text behind the changes of which no ending is known
 
   // Of the place in work.
   Rank rank_ = 0;
-  std::vector<Entry> work_;  // later origins first; items in work_items_
+  std::int64_t hole_before_ = -1;  // the last hole before this one, if both are
+  std::vector<Entry> work_;        // later origins first; items in work_items_
   std::vector<Word> work_items_, viable_, all_, heads_, done_heads_;
   std::vector<std::uint16_t> out_;  // terminals
-  bool open_ = false;  // anything may follow
+  bool open_ = false;               // anything may follow
   bool at_end_ = false;
   Gap gap_;
 };

@@ -7,6 +7,7 @@
 #include <algorithm>
 #include <cstdint>
 #include <unordered_set>
+#include <utility>
 
 #include "grammar/checker/chart.h"
 
@@ -41,8 +42,9 @@ bool Chart::has_item(Rank rank, Rank origin, std::uint32_t item) const {
   const KeptEntry* const entry = kept_entry(rank, origin);
   if (entry == nullptr) return false;
   const auto begin = sparse_.begin() + entry->first, end = sparse_.begin() + entry->last;
-  const auto found = std::lower_bound(
-      begin, end, item / 64, [](const SparseWord& word, std::uint32_t at) { return word.index < at; });
+  const auto found =
+      std::lower_bound(begin, end, item / 64,
+                       [](const SparseWord& word, std::uint32_t at) { return word.index < at; });
   return found != end && found->index == item / 64 && (found->word >> (item % 64) & 1U) != 0;
 }
 
@@ -57,11 +59,13 @@ void Chart::note_change(const PartialText& text) {
     const auto hole = std::find(text.rbegin(), text.rend(), kHole);
     recent_.fill(hole == text.rend() ? kUnknown : static_cast<std::size_t>(hole - text.rbegin()));
     endings_.clear();
+    behind_ = kUnknown;
   } else {
     recent_[change_++ % recent_.size()] = same;
     std::erase_if(endings_, [&](const Ending& ending) { return ending.behind > same; });
   }
-  behind_ = *std::min_element(recent_.begin(), recent_.end());
+  const std::size_t least = *std::min_element(recent_.begin(), recent_.end());
+  is_new_ = endings_.empty() && least < std::exchange(behind_, least);
 }
 
 // Whether the chart up to the cut has the stack.
@@ -74,15 +78,16 @@ bool Chart::reaches_ending(const Ending& ending) {
     if (!(waiting_[i].site == site)) continue;
     for (const Entry& entry : waiting_[i].entries) {
       const Word* const items = waiting_items_.data() + entry.items;
-      if ((items[ending.item / 64] >> (ending.item % 64) & 1U) != 0) origins.push_back(entry.origin);
+      if ((items[ending.item / 64] >> (ending.item % 64) & 1U) != 0)
+        origins.push_back(entry.origin);
     }
   }
   for (const Ending::Level& level : ending.levels) {
     next.clear();
     for (const Rank origin : origins) {
       ++steps_;
-      if (tables_.layout && (level.began != column_of(origin) ||
-                             level.line != places_[origin].site.context.column)) {
+      if (tables_.layout &&
+          (level.began != column_of(origin) || level.line != places_[origin].site.context.column)) {
         continue;
       }
       for (std::uint32_t e = places_[origin].first_entry; e < places_[origin].last_entry; ++e) {
@@ -133,9 +138,9 @@ void Chart::remember_ending() {
     for (std::uint32_t e = places_[from].first_edge; e < places_[from].last_edge; ++e) {
       const Site& target = edges_[e].target;
       if (target.at < cut) continue;
-      auto place = std::lower_bound(
-          places_.begin(), places_.end(), target.at,
-          [](const Place& one, std::uint32_t at) { return one.site.at < at; });
+      auto place =
+          std::lower_bound(places_.begin(), places_.end(), target.at,
+                           [](const Place& one, std::uint32_t at) { return one.site.at < at; });
       while (place != places_.end() && place->site.at == target.at && !(place->site == target)) {
         ++place;
       }
@@ -190,11 +195,10 @@ void Chart::remember_ending() {
     }
     if (begins) continue;
     const Site& site = places_[node.at].site;
-    const bool in_place =
-        site.kind == Kind::Hole
-            ? has_item(node.at, node.origin, before)
-            : (site.kind == Kind::LineStart && symbol == dedent_) ||
-                  (masks_.is_nonterminal(symbol) && masks_.may_be_empty(symbol));
+    const bool in_place = site.kind == Kind::Hole
+                              ? has_item(node.at, node.origin, before)
+                              : (site.kind == Kind::LineStart && symbol == dedent_) ||
+                                    (masks_.is_nonterminal(symbol) && masks_.may_be_empty(symbol));
     if (in_place) add(before, node.origin, node.at, i, kNone);
     if (!masks_.is_nonterminal(symbol)) continue;
     // Looked at first: what began behind the cut, then what began before all holes.

@@ -281,8 +281,6 @@ void ItemMasks::before_heads(const Word* heads, Word* to) const {
   }
 }
 
-void ItemMasks::realign(Word* items) const {
-  intersect(items, unaligned_.data());
-}
+void ItemMasks::realign(Word* items) const { intersect(items, unaligned_.data()); }
 
 }  // namespace lacuna::grammar

@@ -79,9 +79,11 @@ void Lexer::gap_at(const PartialText& text, std::uint32_t at, unsigned expected,
       continue;
     }
     extra_here_ = false;
+    const std::size_t known = gap.lexemes.size();
     if (space_tokens_ || start.tight || !is_space(text[start.at])) {
       run(start.at, start.at, automaton_.start(start.tight, expected), false);
     }
+    if (extra_here_ && begins_comment(start.at)) drop_operators(known);
     if (is_space(text[start.at])) {
       skip_space(start);
       continue;
@@ -89,6 +91,21 @@ void Lexer::gap_at(const PartialText& text, std::uint32_t at, unsigned expected,
     gap.next = text[start.at];
     if (start.after_line_end && !extra_here_) gap.lines.push_back({start.at, start.column});
   }
+}
+
+bool Lexer::begins_comment(std::uint32_t at) const {
+  const PartialText& text = *text_;
+  return text[at] == '/' && at + 1 < text.size() && (text[at + 1] == '/' || text[at + 1] == '*');
+}
+
+// Where a comment is found no operator begins, only what could be any text, as that between tags.
+void Lexer::drop_operators(std::size_t first) {
+  const auto broad = automaton_.broad();
+  const auto begin = gap_->lexemes.begin() + static_cast<std::ptrdiff_t>(first);
+  const auto is_operator = [&](const Lexeme& lexeme) {
+    return std::find(broad.begin(), broad.end(), lexeme.terminal) == broad.end();
+  };
+  gap_->lexemes.erase(std::remove_if(begin, gap_->lexemes.end(), is_operator), gap_->lexemes.end());
 }
 
 void Lexer::tokens_at(const PartialText& text, std::uint32_t at, Gap& gap) {

@@ -76,6 +76,8 @@ class Lexer {
   void run(std::uint32_t at, std::uint32_t begin, TokenAutomaton::State state, bool in_hole);
   void accept(std::uint16_t state, std::uint32_t end, bool crossed);
   void flush();
+  bool begins_comment(std::uint32_t at) const;
+  void drop_operators(std::size_t first);
   void emit(std::uint16_t pattern, std::uint32_t end);
   void reach_hole(std::uint32_t at, TokenAutomaton::State state);
   bool grows(std::uint16_t state, std::uint32_t at);

@@ -29,7 +29,8 @@ std::vector<Piece> pieces_of(std::string_view text) {
 }  // namespace
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
-  constexpr const char* kLanguages[] = {"json", "python", "c", "javascript", "tsx", "rust", "lua"};
+  constexpr const char* kLanguages[] = {"json", "python", "c",  "javascript", "tsx",       "rust",
+                                        "lua",  "cpp",    "go", "java",       "typescript"};
   constexpr std::size_t kCount = std::size(kLanguages);
   if (size == 0 || size > 400) return 0;
   static std::unique_ptr<HoleChecker> closed[kCount], open[kCount];
@@ -49,6 +50,9 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   more.insert(more.begin() + static_cast<std::ptrdiff_t>(more.size() / 2), Piece{{}, true});
   const Verdict with_hole = open[which]->check(more);
   if (of_open == Verdict::Possible && with_hole == Verdict::Impossible) std::abort();
-  if (open[which]->check(pieces_of(text)) != of_open) std::abort();
+  // The budget may be larger for a text that is new.
+  const Verdict again = open[which]->check(pieces_of(text));
+  const bool both_decided = again != Verdict::Unknown && of_open != Verdict::Unknown;
+  if (both_decided && again != of_open) std::abort();
   return 0;
 }

@@ -209,6 +209,34 @@ TEST(HoleChecker, WhatWasKeptFromTheStateBeforeDoesNotChangeTheAnswer) {
   }
 }
 
+TEST(HoleChecker, StatesOfADenoisingAreAnsweredAsIfEachWereTheFirst) {
+  for (const Sample& sample : kSamples) {
+    const std::string text = sample.text;
+    const auto tree = parse(grammar(sample.language), text);
+    ASSERT_TRUE(tree.has_value());
+    const ProgramRanges ranges = ranges_of(*tree);
+    std::mt19937 random(13);
+    const auto kept = HoleChecker::make(sample.language);
+    for (int fill = 0; fill < 4; ++fill) {
+      const std::size_t count = std::min<std::size_t>(12, ranges.tokens.size());
+      const std::size_t first = random() % (ranges.tokens.size() - count + 1);
+      std::vector<ByteRange> holes(
+          ranges.tokens.begin() + static_cast<std::ptrdiff_t>(first),
+          ranges.tokens.begin() + static_cast<std::ptrdiff_t>(first + count));
+      while (!holes.empty()) {
+        holes.erase(holes.begin() + static_cast<std::ptrdiff_t>(random() % holes.size()));
+        std::vector<Piece> pieces = pieces_of(text, holes);
+        EXPECT_EQ(kept->check(pieces), HoleChecker::make(sample.language)->check(pieces))
+            << sample.language << " fill " << fill << ", " << holes.size() << " holes";
+        // And with a token that is often wrong.
+        pieces.insert(pieces.begin() + 1, {random() % 2 == 0 ? " ) " : " x ", false});
+        EXPECT_EQ(kept->check(pieces), HoleChecker::make(sample.language)->check(pieces))
+            << sample.language << " fill " << fill << ", " << holes.size() << " holes, token";
+      }
+    }
+  }
+}
+
 TEST(HoleChecker, CertainErrorsBetweenHolesAreImpossible) {
   const Sample cases[] = {
       {"json", "{\"a\": 1 ] ¤ }"},
@@ -228,6 +256,8 @@ TEST(HoleChecker, CertainErrorsBetweenHolesAreImpossible) {
       {"python", "x = 1\nelse:\n    y = ¤\n"},
       {"python", "for x in y\n    z = ¤\n"},
       {"python", "¤\nx = = 1\n¤"},
+      {"json", "[¤,\n 1 2,\n ¤]"},
+      {"java", "class A { ¤\n int x = ;\n void f() { ¤ } }"},
       {"javascript", "const a = ¤;\nfunction f( { )\n¤"},
       {"javascript", "let x = = ¤"},
       {"typescript", "interface A { b: ; ¤ }"},
@@ -241,6 +271,37 @@ TEST(HoleChecker, CertainErrorsBetweenHolesAreImpossible) {
   for (const Sample& sample : cases) {
     EXPECT_EQ(check(sample.language, sample.text), Verdict::Impossible)
         << sample.language << ": " << sample.text;
+  }
+}
+
+TEST(HoleChecker, WhatThePackagesTakeInUnusualPlacesIsPossible) {
+  const Sample cases[] = {
+      {"rust", "m! { $t }"},
+      {"rust", "m! { a else move ref in b }"},
+      {"rust", "macro_rules! m { ($($x:expr),+ $(,)?) => { $($x;)* $($x)=>* } }"},
+      {"rust",
+       "const A: &str = r\"a\\\"; const B: &str = r#\"\"a\"\"#; const C: &str = r##\"\"#\"##;"},
+      {"rust", "fn f() { let x = a..b + c as u8 * -d?.e(f)[g]; &mut x = |y| y + 1; }"},
+      {"javascript", "x = `a \\` b`; y = `$a $$ {b}\n$`; z = `a ${`b ${c}`}\n ${d}`;"},
+      {"javascript", "x = a + -b ** c ? d : (e, f => f + g)?.[h].i`j` instanceof k;"},
+      {"javascript", "x = <a>{b}// no comment</a>;"},
+      {"javascript", "x = /[/]/ / y; // z / `"},
+      {"typescript", "let x = a as B | C<D> & E[] + 1, y = !z! satisfies F extends G ? H : I;"},
+      {"c", "int f(void) { return *p->q[1](2)++ + -(int)sizeof a << b ? c = d : !e; }"},
+      {"cpp", "auto x = a << b << (c ? d : e) << [=] { return f; }() << *g.h<int>(i);"},
+      {"go", "package p\nvar x = -a*b.c[d](e) + <-f && !g.(h)\n"},
+      {"java", "class A { int x = a + (int) -b.c(d)[e] * f instanceof G ? h -> i : j++; }"},
+      {"lua", "x = a .. b + -c ^ not d .. #e"},
+      {"python", "x = not a + b.c(d)[e] ** -f if g or h else lambda i: j and await_\n"},
+  };
+  for (const Sample& sample : cases) {
+    const auto tree = parse(grammar(sample.language), sample.text);
+    if (tree && !tree->has_error()) {
+      EXPECT_EQ(check(sample.language, sample.text), Verdict::Possible)
+          << sample.language << ": " << sample.text;
+    } else {
+      ADD_FAILURE() << "does not parse: " << sample.language << ": " << sample.text;
+    }
   }
 }
 
@@ -301,6 +362,55 @@ TEST(HoleChecker, TheBeginningThatDidNotChangeIsKept) {
   check(*checker, text + "int g(void) { return ¤ + 1; }\n");
   EXPECT_GT(checker->work().kept_places, 400U);
   EXPECT_LT(checker->work().places - checker->work().kept_places, 40U);
+}
+
+TEST(HoleChecker, TheRestIsNotReadAgainWhenAWayThroughItIsKnown) {
+  for (const char* const language : {"c", "java"}) {
+    const auto checker = HoleChecker::make(language);
+    const std::string end = language == std::string("java") ? "}\n" : "";
+    std::string rest;
+    for (int i = 0; i < 50; ++i) rest += "int f" + std::to_string(i) + "() { return 1; }\n";
+    const std::string begin = end.empty() ? "" : "class A {\n";
+    check(*checker, begin + "int g() { ¤ }\n" + rest + end);
+    EXPECT_EQ(check(*checker, begin + "int g() { return ¤ + ¤; }\n" + rest + end),
+              Verdict::Possible);
+    EXPECT_LT(checker->work().places, 40U) << language;
+    EXPECT_EQ(check(*checker, begin + "int g() { return ¤ ] ) ¤; }\n" + rest + end),
+              check(language, begin + "int g() { return ¤ ] ) ¤; }\n" + rest + end));
+    EXPECT_EQ(check(*checker, begin + "int g() { return = 1; ¤ }\n" + rest + end),
+              Verdict::Impossible);
+  }
+}
+
+TEST(HoleChecker, AnExpressionOfManyOperandsTakesStepsInProportion) {
+  const Sample cases[] = {{"c", "int x = a"},
+                          {"cpp", "int x = a"},
+                          {"javascript", "x = a"},
+                          {"typescript", "x = a"},
+                          {"tsx", "x = a"},
+                          {"rust", "const X: u8 = a"},
+                          {"go", "package p\nvar x = a"},
+                          {"java", "class A { int x = a"},
+                          {"python", "x = a"},
+                          {"lua", "x = a"}};
+  for (const Sample& sample : cases) {
+    const auto steps = [&](int operands) {
+      std::string text = sample.text;
+      for (int i = 0; i < operands; ++i) text += " + b.c";
+      if (std::string_view(sample.language) == "java") text += "; }";
+      text += std::string_view(sample.language) == "rust" || sample.language[0] == 'c' ? ";" : "\n";
+      const auto checker = HoleChecker::make(sample.language);
+      EXPECT_EQ(check(*checker, text), Verdict::Possible) << sample.language;
+      return checker->work().steps;
+    };
+    EXPECT_LT(steps(80), steps(40) * 5 / 2) << sample.language;
+  }
+}
+
+TEST(HoleChecker, NoOperatorsAreFoundInComments) {
+  const auto checker = HoleChecker::make("rust");
+  check(*checker, "fn f() { ¤ }\n//" + std::string(100, '/') + "\nfn g() {}\n");
+  EXPECT_LT(checker->work().places, 30U);
 }
 
 TEST(HoleChecker, ThereIsNoneForALanguageWithoutGrammar) {
