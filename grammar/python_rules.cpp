@@ -117,8 +117,9 @@ class Rules {
     }
   }
 
-  // The identifier of a parameter; null where it has none, as `*` and `/`.
+  // The identifier of a parameter; null where it has none, as `*` and `/`, and in broken text.
   static TSNode name_of(TSNode parameter) {
+    if (ts_node_is_null(parameter)) return parameter;
     const std::string_view type = ts_node_type(parameter);
     if (type == "identifier") return parameter;
     if (type == "default_parameter" || type == "typed_default_parameter") {
@@ -163,7 +164,9 @@ class Rules {
       if (type == "comment") continue;
       if (type == "keyword_argument") {
         const TSNode name = ts_node_child_by_field_name(argument, "name", 4);
-        if (!names.insert(text_of(name)).second) report(argument, "keyword argument repeated");
+        if (!ts_node_is_null(name) && !names.insert(text_of(name)).second) {
+          report(argument, "keyword argument repeated");
+        }
         by_name = true;
       } else if (type == "dictionary_splat") {
         dictionary = true;
