@@ -80,9 +80,10 @@ std::vector<std::optional<engine::LengthPrior>> length_priors(
     }
     const double of_token = usual->mean < std::log(kWord) ? bytes.in_words : bytes.in_text;
     const std::size_t least = model.tokenizer()->encode(gate.least_fills()[i]).size();
-    priors.push_back(engine::LengthPrior{.log_mean = std::max(0.0, usual->mean - std::log(of_token)),
-                                         .log_deviation = usual->deviation,
-                                         .least = std::max(1, static_cast<int>(least))});
+    priors.push_back(
+        engine::LengthPrior{.log_mean = std::max(0.0, usual->mean - std::log(of_token)),
+                            .log_deviation = usual->deviation,
+                            .least = std::max(1, static_cast<int>(least))});
   }
   return priors;
 }

@@ -397,12 +397,14 @@ class Syntax(LacunaTest):
 
     def test_what_is_shown_parses(self):
         shown = 0
+        exact_checks = 0
         for seed in range(4):
             path = self.write("a.py", self.TEXT)
             result = lacuna("fill", path, "--json", "--tokens", 10, "--temperature", 1, "--seed", seed)
             report = json.loads(result.stdout)
             hole = report["holes"][0]
             state = hole["syntax"]["state"]
+            exact_checks += report["syntax"]["exact_checks"]
             self.assertIn(state, ("parses", "withheld"))
             if state == "parses":
                 self.assertEqual(result.returncode, 0)
@@ -413,6 +415,7 @@ class Syntax(LacunaTest):
                 self.assertEqual(hole["text"], "⟦?⟧")
                 self.assertIn(b"3:5", result.stderr)
         self.assertGreater(shown, 0)
+        self.assertGreater(exact_checks, 0)
 
     def test_without_it_whatever_comes_is_taken(self):
         path = self.write("a.py", self.TEXT)
