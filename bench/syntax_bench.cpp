@@ -1,5 +1,7 @@
 // What the syntax constraint does to fills: real files with holes, filled with and without it.
-//   syntax_bench MODEL_FOLDER FILLS_PER_LANGUAGE HOLES_AT_ONCE PATH...
+//   syntax_bench [--keep FOLDER] MODEL_FOLDER FILLS_PER_LANGUAGE HOLES_AT_ONCE PATH...
+// With --keep each text is written to FOLDER with the fills that were shown, as NUMBER.EXTENSION, for
+// other programs to judge.
 // PATHs are files or folders. A hole is a statement, the arguments of a call, or the rest of a line,
 // in turn, and as long in tokens as what stood there; files with errors of their own are left out.
 // A hole's fill is judged with something neutral in the other holes. Prints the table of
@@ -33,6 +35,7 @@ constexpr int kCanvas = 384;  // tokens
 
 struct Source {
   std::string text;
+  std::string extension;  // with its dot
   const Language* language;
 };
 
@@ -73,7 +76,9 @@ std::vector<Source> read_sources(const std::vector<std::string>& paths) {
     const auto text = read_file(file, kLargestFile);
     if (!text || !is_valid_utf8(*text)) continue;
     const Language* language = language_of_file(file, *text);
-    if (grammar::grammar_of(language) != nullptr) sources.push_back({*text, language});
+    if (grammar::grammar_of(language) != nullptr) {
+      sources.push_back({*text, std::filesystem::path(file).extension().string(), language});
+    }
   }
   return sources;
 }
@@ -148,12 +153,23 @@ std::string trimmed(std::string_view text) {
   return std::string(text.substr(begin, end == std::string_view::npos ? 0 : end + 1 - begin));
 }
 
-void measure(const engine::Model& model, const Place& place, Row& row) {
+// What of `checked` is withheld has its own text.
+void keep_filled(const std::string& folder, const Place& place,
+                 const engine::InfillRequest& request, const daemon::CheckedInfill& checked) {
+  static int number = 0;
+  const std::string path = folder + "/" + std::to_string(number++) + place.source->extension;
+  if (!write_file(path, engine::splice(request.text, request.holes, checked.result.fills))) {
+    std::fprintf(stderr, "syntax_bench: cannot write %s\n", path.c_str());
+  }
+}
+
+void measure(const engine::Model& model, const Place& place, const std::string& folder, Row& row) {
   const grammar::Grammar& grammar = *grammar::grammar_of(place.source->language);
   const engine::InfillRequest request = request_for(model, place);
   const auto plain = daemon::checked_infill(model, request, {});
   const auto checked = daemon::checked_infill(model, request, {.grammar = &grammar});
   if (!plain || !checked) return;
+  if (!folder.empty()) keep_filled(folder, place, request, *checked);
   grammar::Gate gate(grammar, request.text, place.holes);
   for (std::size_t i = 0; i < place.holes.size(); ++i) {
     const Span hole = place.holes[i];
@@ -211,7 +227,7 @@ void add(const Row& row, Row& sum) {
   sum.denoise_seconds += row.denoise_seconds;
 }
 
-int run(const std::string& folder, std::size_t fills, int n_holes,
+int run(const std::string& folder, std::size_t fills, int n_holes, const std::string& keep,
         const std::vector<std::string>& paths) {
   kernels::CpuContext context(kernels::best_isa(), engine::default_threads());
   const auto model = engine::Model::load(
@@ -236,7 +252,7 @@ int run(const std::string& folder, std::size_t fills, int n_holes,
     Row row;
     for (std::size_t i = 0; i < of_language.size() && static_cast<std::size_t>(row.fills) < fills;
          ++i) {
-      measure(*model, of_language[i], row);
+      measure(*model, of_language[i], keep, row);
     }
     print(name, row);
     add(row, sum);
@@ -249,12 +265,21 @@ int run(const std::string& folder, std::size_t fills, int n_holes,
 }  // namespace lacuna
 
 int main(int argc, char** argv) {
-  const long fills = argc > 4 ? std::strtol(argv[2], nullptr, 10) : 0;
-  const long holes = argc > 4 ? std::strtol(argv[3], nullptr, 10) : 0;
+  std::vector<std::string> arguments(argv + 1, argv + argc);
+  std::string keep;
+  if (arguments.size() > 1 && arguments[0] == "--keep") {
+    keep = arguments[1];
+    arguments.erase(arguments.begin(), arguments.begin() + 2);
+  }
+  const bool enough = arguments.size() > 3;
+  const long fills = enough ? std::strtol(arguments[1].c_str(), nullptr, 10) : 0;
+  const long holes = enough ? std::strtol(arguments[2].c_str(), nullptr, 10) : 0;
   if (fills < 1 || holes < 1 || holes > 16) {
-    std::fprintf(stderr, "usage: syntax_bench MODEL_FOLDER FILLS_PER_LANGUAGE HOLES PATH...\n");
+    std::fprintf(
+        stderr,
+        "usage: syntax_bench [--keep FOLDER] MODEL_FOLDER FILLS_PER_LANGUAGE HOLES PATH...\n");
     return 2;
   }
-  return lacuna::run(argv[1], static_cast<std::size_t>(fills), static_cast<int>(holes),
-                     {argv + 4, argv + argc});
+  return lacuna::run(arguments[0], static_cast<std::size_t>(fills), static_cast<int>(holes), keep,
+                     {arguments.begin() + 3, arguments.end()});
 }

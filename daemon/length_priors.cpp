@@ -1,6 +1,7 @@
 #include "daemon/length_priors.h"
 
 #include <algorithm>
+#include <cctype>
 #include <cmath>
 
 #include "grammar/usual_length.h"
@@ -8,19 +9,47 @@
 namespace lacuna::daemon {
 namespace {
 
+constexpr double kWord = 12;  // bytes: a hole that is usually shorter has a word in it
+
 // Of the text itself, around the holes: files differ more than languages do.
-double bytes_of_a_token(const engine::Model& model, std::string_view text,
-                        std::span<const grammar::PickedHole> places) {
+struct BytesOfToken {
+  double in_text = 3;
+  double in_words = 4;  // each by itself: blanks and brackets cost tokens, too
+};
+
+bool is_word(char c) {
+  const auto byte = static_cast<unsigned char>(c);
+  return c == '_' || byte >= 0x80 || std::isalnum(byte) != 0;
+}
+
+BytesOfToken bytes_of_token(const engine::Model& model, std::string_view text,
+                            std::span<const grammar::PickedHole> places) {
   constexpr std::size_t kAround = 2048;
   constexpr std::size_t kTooLittle = 64;
-  constexpr double kUsual = 3;
   const std::size_t first = places.front().span.begin;
   const std::size_t begin = first - std::min(kAround, first);
   std::string known(text.substr(begin, first - begin));
+  known += '\n';
   known += text.substr(places.back().span.end, kAround);
-  if (known.size() < kTooLittle) return kUsual;
-  const std::size_t tokens = model.tokenizer()->encode(known).size();
-  return static_cast<double>(known.size()) / static_cast<double>(std::max<std::size_t>(1, tokens));
+  if (known.size() < kTooLittle) return {};
+  const auto tokens_of = [&](std::string_view part) {
+    return static_cast<double>(model.tokenizer()->encode(part).size());
+  };
+  BytesOfToken bytes;
+  bytes.in_text = static_cast<double>(known.size()) / std::max(1.0, tokens_of(known));
+  double in_words = 0;
+  double tokens = 0;
+  for (std::size_t at = 0; at < known.size();) {
+    std::size_t end = at;
+    while (end < known.size() && is_word(known[end])) ++end;
+    if (end > at) {
+      in_words += static_cast<double>(end - at);
+      tokens += tokens_of(std::string_view(known).substr(at, end - at));
+    }
+    at = std::max(end, at + 1);
+  }
+  if (tokens > 0) bytes.in_words = in_words / tokens;
+  return bytes;
 }
 
 }  // namespace
@@ -41,7 +70,7 @@ std::vector<std::optional<engine::LengthPrior>> length_priors(
     std::span<const grammar::PickedHole> places, const grammar::Gate& gate) {
   std::vector<std::optional<engine::LengthPrior>> priors;
   if (places.empty()) return priors;
-  const double bytes = bytes_of_a_token(model, text, places);
+  const BytesOfToken bytes = bytes_of_token(model, text, places);
   for (std::size_t i = 0; i < places.size(); ++i) {
     const auto usual = grammar::usual_length(
         grammar.language().name, grammar::shape_of(text, places[i].span, places[i].kind));
@@ -49,10 +78,12 @@ std::vector<std::optional<engine::LengthPrior>> length_priors(
       priors.emplace_back();
       continue;
     }
+    const double of_token = usual->mean < std::log(kWord) ? bytes.in_words : bytes.in_text;
     const std::size_t least = model.tokenizer()->encode(gate.least_fills()[i]).size();
-    priors.push_back(engine::LengthPrior{.log_mean = std::max(0.0, usual->mean - std::log(bytes)),
-                                         .log_deviation = usual->deviation,
-                                         .least = std::max(1, static_cast<int>(least))});
+    priors.push_back(
+        engine::LengthPrior{.log_mean = std::max(0.0, usual->mean - std::log(of_token)),
+                            .log_deviation = usual->deviation,
+                            .least = std::max(1, static_cast<int>(least))});
   }
   return priors;
 }

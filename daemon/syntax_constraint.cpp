@@ -41,10 +41,10 @@ std::string filled(std::string_view text, std::span<const grammar::Span> spans,
   return result += text.substr(at);
 }
 
-// The innermost function or class whose body has all the holes in it, and which parses alone as it
-// does in the text: what is done to its body cannot be told from the rest of the text then. None
-// where a function is one only in its class, as a method of JavaScript.
-std::optional<grammar::Span> item_around(const grammar::Grammar& grammar, std::string_view text,
+// The innermost function or class whose body has all the holes in it, or else the top-level nodes
+// from the first hole to the last, if that parses alone; a method of JavaScript, for one, does only in
+// its class. Then nothing in the rest of the text can tell whether a fill parses.
+std::optional<grammar::Span> part_around(const grammar::Grammar& grammar, std::string_view text,
                                          std::span<const engine::Hole> holes) {
   const std::vector<grammar::Span> spans = spans_in(0, holes);
   const grammar::Gate gate(grammar, text, spans);
@@ -56,9 +56,13 @@ std::optional<grammar::Span> item_around(const grammar::Grammar& grammar, std::s
   const std::size_t behind = text.size() - holes.back().end;
   const grammar::Span places{holes.front().begin, neutral.size() - behind};
   const grammar::Outline outline = grammar::outline_of(neutral, *tree);
+  std::vector<grammar::Span> candidates;
   for (auto item = outline.items.rbegin(); item != outline.items.rend(); ++item) {
-    if (!item->body.contains(places) || item->span.end > neutral.size()) continue;
-    const grammar::Span region{item->span.begin, text.size() - (neutral.size() - item->span.end)};
+    if (item->body.contains(places)) candidates.push_back(item->span);
+  }
+  candidates.push_back(grammar::top_level_around(neutral, *tree, places));
+  for (const grammar::Span& candidate : candidates) {
+    const grammar::Span region{candidate.begin, text.size() - (neutral.size() - candidate.end)};
     const grammar::Gate alone(grammar, part(text, region), spans_in(region.begin, holes));
     if (alone.works() && alone.is_sure() && alone.errors_before() == 0) return region;
   }
@@ -80,7 +84,7 @@ grammar::Span region_of(const grammar::Grammar& grammar, std::string_view text,
     hole.begin -= region.begin;
     hole.end -= region.begin;
   }
-  const auto item = item_around(grammar, part(text, region), moved);
+  const auto item = part_around(grammar, part(text, region), moved);
   return item ? grammar::Span{region.begin + item->begin, region.begin + item->end} : region;
 }
 

@@ -26,6 +26,32 @@ bool begins_code(const char* type) {
   return has(type, "interpolation") || has(type, "substitution") || has(type, "expansion");
 }
 
+// What leaves_of() asks of a node's type, looked up once for each kind of node.
+class TypeRoles {
+ public:
+  struct Roles {
+    bool text, code, comment;
+  };
+
+  explicit TypeRoles(const SyntaxTree& tree)
+      : known_(ts_language_symbol_count(ts_tree_language(tree.get()))) {}
+
+  Roles of(TSNode node) {
+    const TSSymbol symbol = ts_node_symbol(node);
+    const char* type = ts_node_type(node);
+    if (symbol >= known_.size()) return roles_of(type);  // an error
+    if (!known_[symbol]) known_[symbol] = roles_of(type);
+    return *known_[symbol];
+  }
+
+ private:
+  static Roles roles_of(const char* type) {
+    return {begins_text(type), begins_code(type), is_comment(type)};
+  }
+
+  std::vector<std::optional<Roles>> known_;
+};
+
 // Calls visit(node) for every node in the order of the text; it says whether to go into the node.
 template <class Visit>
 void walk(const SyntaxTree& tree, Visit visit) {
@@ -122,19 +148,20 @@ std::vector<Leaf> leaves_of(const SyntaxTree& tree) {
   std::vector<Leaf> leaves;
   Span string{};
   Span code{};
+  TypeRoles types(tree);
   walk(tree, [&](TSNode node) {
     const Span span = span_of(node);
-    const char* type = ts_node_type(node);
-    if (begins_text(type) && ts_node_is_named(node) && span.end > string.end) string = span;
-    if (begins_code(type)) code = span;
+    const TypeRoles::Roles type = types.of(node);
+    if (type.text && ts_node_is_named(node) && span.end > string.end) string = span;
+    if (type.code) code = span;
     if (ts_node_child_count(node) > 0) return true;
     if (span.size() == 0) return false;
-    const bool in_code = code.contains(span) && string.contains(code) && !begins_text(type);
+    const bool in_code = code.contains(span) && string.contains(code) && !type.text;
     leaves.push_back({.begin = span.begin,
                       .end = span.end,
-                      .type = type,
+                      .type = ts_node_type(node),
                       .in_text = string.contains(span) && !in_code,
-                      .comment = is_comment(type)});
+                      .comment = type.comment});
     return false;
   });
   return leaves;

@@ -1,6 +1,8 @@
 #include "grammar/python_rules.h"
 
+#include <algorithm>
 #include <cstdint>
+#include <optional>
 #include <set>
 
 #include <tree_sitter/api.h>
@@ -40,9 +42,30 @@ struct Scope {
   bool takes_await() const { return kind == Kind::Function && async; }
 };
 
+constexpr std::string_view kTypes[] = {"argument_list",
+                                       "await",
+                                       "break_statement",
+                                       "class_definition",
+                                       "continue_statement",
+                                       "exec_statement",
+                                       "for_statement",
+                                       "function_definition",
+                                       "generator_expression",
+                                       "lambda",
+                                       "lambda_parameters",
+                                       "nonlocal_statement",
+                                       "parameters",
+                                       "print_statement",
+                                       "return_statement",
+                                       "while_statement",
+                                       "wildcard_import",
+                                       "with_statement",
+                                       "yield"};
+
 class Rules {
  public:
-  explicit Rules(std::string_view text) : text_(text) {}
+  Rules(std::string_view text, const SyntaxTree& tree)
+      : text_(text), matters_(ts_language_symbol_count(ts_tree_language(tree.get()))) {}
 
   std::vector<RuleError> errors(const SyntaxTree& tree) {
     // For each node on the way down, the scope of its body and that of its other children.
@@ -53,14 +76,14 @@ class Rules {
     TSTreeCursor cursor = ts_tree_cursor_new(ts_tree_root_node(tree.get()));
     for (bool done = false; !done;) {
       const TSNode node = ts_tree_cursor_current_node(&cursor);
-      const std::string_view type = ts_node_type(node);
+      const std::string_view type = type_of(node);
       const char* field = ts_tree_cursor_current_field_name(&cursor);
       const bool is_body = field != nullptr && std::string_view(field) == "body";
       Scope scope = is_body ? frames.back().body : frames.back().outer;
       // A generator may wait wherever it stands.
       if (type == "generator_expression") scope = {Scope::Kind::Function, true, false};
       // A keyword has the name of what it begins.
-      if (ts_node_is_named(node)) check(node, type, scope);
+      if (!type.empty() && ts_node_is_named(node)) check(node, type, scope);
       if (ts_tree_cursor_goto_first_child(&cursor)) {
         frames.push_back({scope, scope_of_body(node, type, scope)});
         continue;
@@ -78,6 +101,17 @@ class Rules {
   }
 
  private:
+  // Empty for those that no rule asks about, which are most.
+  std::string_view type_of(TSNode node) {
+    const TSSymbol symbol = ts_node_symbol(node);
+    if (symbol >= matters_.size()) return {};  // an error
+    const std::string_view type = ts_node_type(node);
+    std::optional<bool>& matters = matters_[symbol];
+    if (!matters)
+      matters = std::find(std::begin(kTypes), std::end(kTypes), type) != std::end(kTypes);
+    return *matters ? type : std::string_view();
+  }
+
   static Scope scope_of_body(TSNode node, std::string_view type, const Scope& scope) {
     if (type == "function_definition") return {Scope::Kind::Function, is_async(node), false};
     if (type == "lambda") return {Scope::Kind::Lambda, false, false};
@@ -117,8 +151,9 @@ class Rules {
     }
   }
 
-  // The identifier of a parameter; null where it has none, as `*` and `/`.
+  // The identifier of a parameter; null where it has none, as `*` and `/`, and in broken text.
   static TSNode name_of(TSNode parameter) {
+    if (ts_node_is_null(parameter)) return parameter;
     const std::string_view type = ts_node_type(parameter);
     if (type == "identifier") return parameter;
     if (type == "default_parameter" || type == "typed_default_parameter") {
@@ -163,7 +198,9 @@ class Rules {
       if (type == "comment") continue;
       if (type == "keyword_argument") {
         const TSNode name = ts_node_child_by_field_name(argument, "name", 4);
-        if (!names.insert(text_of(name)).second) report(argument, "keyword argument repeated");
+        if (!ts_node_is_null(name) && !names.insert(text_of(name)).second) {
+          report(argument, "keyword argument repeated");
+        }
         by_name = true;
       } else if (type == "dictionary_splat") {
         dictionary = true;
@@ -185,13 +222,14 @@ class Rules {
   void report(TSNode node, const char* what) { errors_.push_back({span_of(node), what}); }
 
   std::string_view text_;
+  std::vector<std::optional<bool>> matters_;  // by the symbol of a node's type
   std::vector<RuleError> errors_;
 };
 
 }  // namespace
 
 std::vector<RuleError> python_rule_errors(std::string_view text, const SyntaxTree& tree) {
-  return Rules(text).errors(tree);
+  return Rules(text, tree).errors(tree);
 }
 
 }  // namespace lacuna::grammar

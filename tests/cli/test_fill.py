@@ -27,6 +27,24 @@ class LengthsOfHoles(LacunaTest):
                 self.assertLessEqual(report["holes"][0]["tokens"], 6 if mode == "fixed" else 20)
                 self.assertEqual(report["holes"][0]["masks_left"], 0)
 
+    def test_a_length_is_found_unless_one_is_asked_for(self):
+        for options, mode in (((), "probe"), (("--max-tokens", 5), "probe"), (("--tokens", 6), "fixed"),
+                              (("--exact",), "fixed"), (("--profile", "exact"), "fixed"),
+                              (("--exact", "--length", "probe"), "probe"),
+                              (("--tokens", 6, "--length", "probe"), "probe")):
+            with self.subTest(options=options):
+                self.assertEqual(self.report(*options)["options"]["length"], mode)
+        path = self.write("area.py", b"def area(width, height):\n    return width\n")
+        rewrite = json.loads(lacuna("rewrite", "--json", path, "--node", "area").stdout)
+        self.assertEqual(rewrite["options"]["length"], "fixed")
+
+    def test_what_the_grammar_knows_of_a_hole_makes_it_shorter_or_longer(self):
+        text = "import os\n\n\ndef area(width, height):\n    return width.⟦?⟧(height)\n\n\ndef f(x):\n    ⟦?⟧\n"
+        report = fill_report(self.write("a.py", text.encode()), "--seed", 1)
+        name, body = (hole["tokens"] for hole in report["holes"])
+        self.assertLess(name, 8)
+        self.assertGreater(body, name)
+
     def test_a_single_line_has_no_line_end(self):
         report = self.report("--single-line", "--tokens", 40)
         self.assertNotIn("\n", report["holes"][0]["text"])
@@ -232,7 +250,7 @@ class FillsKeepEveryOtherByte(LacunaTest):
         self.assertEqual(len(holes), 4)
 
     def test_hints_and_lengths(self):
-        holes = self.check("x = ⟦?3⟧\ny = ⟦?: the sum⟧\nz = ⟦?2: a number⟧\n".encode())
+        holes = self.check("x = ⟦?3⟧\ny = ⟦?: the sum⟧\nz = ⟦?2: a number⟧\n".encode(), "--length", "fixed")
         self.assertEqual([hole["tokens"] for hole in holes], [3, 16, 2])
         self.assertEqual([hole["hint"] for hole in holes], ["", "the sum", "a number"])
 
@@ -379,12 +397,14 @@ class Syntax(LacunaTest):
 
     def test_what_is_shown_parses(self):
         shown = 0
+        exact_checks = 0
         for seed in range(4):
             path = self.write("a.py", self.TEXT)
             result = lacuna("fill", path, "--json", "--tokens", 10, "--temperature", 1, "--seed", seed)
             report = json.loads(result.stdout)
             hole = report["holes"][0]
             state = hole["syntax"]["state"]
+            exact_checks += report["syntax"]["exact_checks"]
             self.assertIn(state, ("parses", "withheld"))
             if state == "parses":
                 self.assertEqual(result.returncode, 0)
@@ -395,6 +415,7 @@ class Syntax(LacunaTest):
                 self.assertEqual(hole["text"], "⟦?⟧")
                 self.assertIn(b"3:5", result.stderr)
         self.assertGreater(shown, 0)
+        self.assertGreater(exact_checks, 0)
 
     def test_without_it_whatever_comes_is_taken(self):
         path = self.write("a.py", self.TEXT)
