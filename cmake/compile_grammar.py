@@ -56,7 +56,7 @@ class Compiler:
         self.reserved |= {x["value"] for x in next(iter(grammar.get("reserved", {}).values()), [])}
         self.word_pattern = None
         if self.word:
-            self.word_pattern = re.compile(r"[A-Za-z_$][A-Za-z0-9_$]*")
+            self.word_pattern = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 
     def terminal(self, key, name, patterns, virtual=0):
         self.terminals.setdefault(key, (name, patterns, virtual))
@@ -81,6 +81,7 @@ class Compiler:
                 w["type"] == "STRING" and self.word_pattern.fullmatch(w["value"]) for w in words):
             flags += " keyword"
         pattern = pattern_of(node)
+        pattern = self.language.get("tokens", {}).get(pattern, pattern)
         return self.terminal((pattern, flags, ignore_case), pattern, [(pattern, flags, ignore_case)])
 
     def symbol(self, name, context):

@@ -6,6 +6,7 @@ A model must accept at least what the scanner accepts. Flags of a pattern:
   any    a shorter match may be the right one: every accepting place is an end
   tight  no space before it
   extra  may stand between any two tokens
+`tokens` gives another pattern for one of the package's own.
 A pattern may name a character that may not follow it, as "not:X".
 """
 
@@ -84,8 +85,10 @@ LANGUAGES = {
     "rust": {"package": "tree-sitter-rust", "reserved": (
         "as break const continue else enum extern false fn for if impl in let loop match mod move mut pub ref return "
         "static struct trait true type unsafe use where while").split(),
-        # 'static
-        "free_names": ["lifetime", "label"], "patterns": {
+        # 'static; all words in a macro's tokens that the grammar does not name there
+        "free_names": ["lifetime", "label", "_non_special_token"],
+        # The separator of a repetition in a macro: one token of Rust, where the package takes all text.
+        "tokens": {"([^+*?]+)": r"[^+*?\s]+"}, "patterns": {
         "string_literal": [(r'[bc]?"([^"\\\n]|\\.)*"', "line"), (r'[bc]?"([^"\\]|\\[\s\S])*"', "block")],
         "raw_string_literal": [(r'[bc]?r#*"[^\n]*"#*', "line any"), (r'[bc]?r#*"[\s\S]*"#*', "block any")],
         "float_literal": [(r"[0-9][0-9_]*(\.[0-9_]*)?([eE][+\-]?[0-9_]+)?(f32|f64|f16|f128)?", "any")],

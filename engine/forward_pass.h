@@ -47,14 +47,18 @@ struct ForwardLimits {
   bool watches = false;
 };
 
-// Keys and values of the canvases and the buffers of a pass. Everything is allocated here, once;
-// run(), splice() and logits() allocate nothing.
+// How many rows of logits are computed at a time, of `rows` at most.
+int logit_rows(int rows, int vocab_size);
+
+// Keys and values of the canvases and the buffers of a pass, where the transformer's weights are. Everything is allocated here, once;
+// run(), splice() and logits() allocate nothing on the CPU, and nothing after their first calls on a
+// device.
 //
 // A row has the same bits alone and in a batch, as kernels/README.md promises for float products:
 // a batch of canvases gives what they give one after the other.
 class ForwardPass {
  public:
-  // `transformer` and `context` must outlive this.
+  // `transformer` and `context` must outlive this. The context runs what is not on a device.
   ForwardPass(const Transformer& transformer, kernels::CpuContext& context,
               const ForwardLimits& limits, kernels::Precision precision);
   ForwardPass(ForwardPass&&) noexcept;
@@ -77,6 +81,13 @@ class ForwardPass {
   // Logits of `count` wanted rows of the last run(), from the first-th on, counted through all
   // inputs in order: [count, V], what the network's rows emit, before any shift.
   void logits(int first, int count, float* out);
+
+  // Where the transformer is on a device, logits can stay there: keep_logits() computes those of
+  // up to logit_rows() wanted rows, and draw() draws from them, with rows counted from `first`; it
+  // fills in where they are.
+  bool keeps_logits() const;
+  void keep_logits(int first, int count);
+  void draw(kernels::DrawLogits draw);
 
  private:
   struct Buffers;

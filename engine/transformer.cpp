@@ -5,15 +5,14 @@
 #include <utility>
 
 #include "engine/transformer_weights.h"
+#include "kernels/cpu/cpu_backend.h"
 
 namespace lacuna::engine {
 
-using kernels::PackedMatrix;
-
 namespace {
 
-PackedMatrix pack(kernels::CpuContext& context, kernels::WeightFormat format,
-                  std::initializer_list<TensorView> stacked) {
+std::unique_ptr<kernels::Weights> pack(kernels::Backend& backend, kernels::WeightFormat format,
+                                       std::initializer_list<TensorView> stacked) {
   std::vector<kernels::MatrixSource> sources;
   for (const TensorView& tensor : stacked) {
     sources.push_back({.data = tensor.data.data(),
@@ -21,7 +20,7 @@ PackedMatrix pack(kernels::CpuContext& context, kernels::WeightFormat format,
                        .rows = static_cast<int>(tensor.shape[0]),
                        .parts = tensor.parts});
   }
-  return PackedMatrix::pack(context, sources, static_cast<int>(stacked.begin()->shape[1]), format);
+  return backend.weights(sources, static_cast<int>(stacked.begin()->shape[1]), format);
 }
 
 // Norm weights and biases are few: kept as float whatever the format.
@@ -42,10 +41,45 @@ void append_floats(const TensorView& tensor, std::vector<float>& values) {
   }
 }
 
-std::vector<float> floats(std::initializer_list<TensorView> stacked) {
+kernels::Memory floats(kernels::Backend& backend, std::initializer_list<TensorView> stacked) {
   std::vector<float> values;
   for (const TensorView& tensor : stacked) append_floats(tensor, values);
-  return values;
+  kernels::Memory memory = backend.allocate(values.size() * sizeof(float));
+  backend.upload(memory.as<float>(), values.data(), memory.bytes());
+  return memory;
+}
+
+std::unique_ptr<TransformerWeights> load_weights(const ModelConfig& config,
+                                                 const ModelTensors& tensors,
+                                                 kernels::Backend& backend,
+                                                 kernels::WeightFormat format) {
+  auto weights = std::make_unique<TransformerWeights>();
+  weights->config = config;
+  const TensorView& table = tensors.embedding;
+  weights->embedding = backend.share(table.data.data(), table.data.size());
+  weights->embedding_type = table.type;
+  if (table.parts.scales != nullptr) {
+    weights->embedding_scales =
+        backend.share(table.parts.scales, static_cast<std::size_t>(table.shape[0]) * sizeof(float));
+  }
+  weights->layers.reserve(tensors.layers.size());
+  for (const LayerTensors& layer : tensors.layers) {
+    const auto matrix = [&](std::initializer_list<TensorView> stacked) {
+      return pack(backend, format, stacked);
+    };
+    weights->layers.push_back(
+        {.input_norm = floats(backend, {layer.input_norm}),
+         .qkv = matrix({layer.q, layer.k, layer.v}),
+         .qkv_bias = config.qkv_bias ? floats(backend, {layer.q_bias, layer.k_bias, layer.v_bias})
+                                     : kernels::Memory(),
+         .o = matrix({layer.o}),
+         .post_norm = floats(backend, {layer.post_norm}),
+         .gate_up = matrix({layer.gate, layer.up}),
+         .down = matrix({layer.down})});
+  }
+  weights->norm = floats(backend, {tensors.norm});
+  weights->head = pack(backend, format, {tensors.lm_head});
+  return weights;
 }
 
 }  // namespace
@@ -59,32 +93,23 @@ Transformer::~Transformer() = default;
 const ModelConfig& Transformer::config() const { return weights_->config; }
 
 std::size_t Transformer::weight_bytes() const {
-  std::size_t bytes = weights_->embedding.data.size() + weights_->head.bytes();
+  std::size_t bytes = weights_->embedding.bytes() + weights_->head->bytes();
   for (const LayerWeights& layer : weights_->layers) {
-    bytes += layer.qkv.bytes() + layer.o.bytes() + layer.gate_up.bytes() + layer.down.bytes();
+    bytes += layer.qkv->bytes() + layer.o->bytes() + layer.gate_up->bytes() + layer.down->bytes();
   }
   return bytes;
 }
 
 Transformer Transformer::load(const ModelConfig& config, const ModelTensors& tensors,
                               kernels::CpuContext& context, kernels::WeightFormat format) {
-  auto weights = std::make_unique<TransformerWeights>();
-  weights->config = config;
-  weights->embedding = tensors.embedding;
-  weights->layers.reserve(tensors.layers.size());
-  for (const LayerTensors& layer : tensors.layers) {
-    weights->layers.push_back({.input_norm = floats({layer.input_norm}),
-                               .qkv = pack(context, format, {layer.q, layer.k, layer.v}),
-                               .qkv_bias = config.qkv_bias
-                                               ? floats({layer.q_bias, layer.k_bias, layer.v_bias})
-                                               : std::vector<float>{},
-                               .o = pack(context, format, {layer.o}),
-                               .post_norm = floats({layer.post_norm}),
-                               .gate_up = pack(context, format, {layer.gate, layer.up}),
-                               .down = pack(context, format, {layer.down})});
-  }
-  weights->norm = floats({tensors.norm});
-  weights->head = pack(context, format, {tensors.lm_head});
+  kernels::CpuBackend backend(context);
+  return Transformer(load_weights(config, tensors, backend, format));
+}
+
+Transformer Transformer::load(const ModelConfig& config, const ModelTensors& tensors,
+                              kernels::Backend& device, kernels::WeightFormat format) {
+  std::unique_ptr<TransformerWeights> weights = load_weights(config, tensors, device, format);
+  weights->device = &device;
   return Transformer(std::move(weights));
 }
 

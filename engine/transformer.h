@@ -6,9 +6,8 @@
 #include <memory>
 
 #include "engine/checkpoint/checkpoint.h"
+#include "kernels/backend.h"
 #include "kernels/cpu/context.h"
-#include "kernels/cpu/packed_matrix.h"
-#include "kernels/kernels.h"
 
 namespace lacuna::engine {
 
@@ -26,6 +25,10 @@ class Transformer {
   // Checkpoint::open() has checked.
   static Transformer load(const ModelConfig& config, const ModelTensors& tensors,
                           kernels::CpuContext& context, kernels::WeightFormat format);
+  // The same into the memory of a device, which must outlive this; passes of this transformer run
+  // there. The tensors may go away afterwards.
+  static Transformer load(const ModelConfig& config, const ModelTensors& tensors,
+                          kernels::Backend& device, kernels::WeightFormat format);
 
   Transformer(Transformer&&) noexcept;
   Transformer& operator=(Transformer&&) noexcept;

@@ -38,6 +38,19 @@ class TransformerPredictor : public Predictor {
     int unconditional;  // wanted row that guides it, or -1
   };
 
+  // What a device draws, and from what. Kept between calls, so that they allocate nothing.
+  struct DeviceDraw {
+    std::vector<kernels::RowResult> results;
+    std::vector<std::int32_t> rows;
+    std::vector<double> uniforms;
+    std::vector<std::int32_t> banned, banned_begin;
+  };
+
+  void reserve_logits();
+  void draw_on_device(std::span<const PredictRequest> requests, int begin, int end,
+                      std::span<Candidate> candidates);
+  void draw_request(const PredictRequest& request, int begin, int first,
+                    std::span<Candidate> candidates);
   bool run(std::span<const PredictRequest> requests);  // false: the pass was left
   void add_wanted(std::span<const std::int32_t> positions);
   void draw_range(std::span<const PredictRequest> requests, int begin, int end,
@@ -51,9 +64,10 @@ class TransformerPredictor : public Predictor {
   std::vector<ForwardInput> inputs_;  // of the last pass
   std::vector<std::int32_t> wanted_;  // rows of the network, one input's after the other's
   std::vector<Source> sources_;       // of all candidates, in order
-  std::vector<float> logits_;         // [chunk_, V]
+  std::vector<float> logits_;         // [chunk_, V], those that the host reads
   std::vector<float> unguided_;       // [chunk_, V], allocated when first needed
   std::vector<DrawScratch> scratch_;  // one for each thread
+  DeviceDraw device_;
 };
 
 }  // namespace lacuna::engine

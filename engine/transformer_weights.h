@@ -1,30 +1,34 @@
-// What is inside a Transformer. Only transformer.cpp and forward_pass.cpp need it.
+// What is inside a Transformer. Only transformer.cpp and forward_buffers.h need it.
 #pragma once
 
+#include <memory>
 #include <vector>
 
 #include "engine/checkpoint/model_config.h"
-#include "engine/checkpoint/safetensors.h"
-#include "kernels/cpu/packed_matrix.h"
+#include "kernels/backend.h"
 
 namespace lacuna::engine {
 
+// Vectors are floats, whatever the format of the matrices.
 struct LayerWeights {
-  std::vector<float> input_norm;
-  kernels::PackedMatrix qkv;
-  std::vector<float> qkv_bias;  // empty when the model has none
-  kernels::PackedMatrix o;
-  std::vector<float> post_norm;
-  kernels::PackedMatrix gate_up;
-  kernels::PackedMatrix down;
+  kernels::Memory input_norm;
+  std::unique_ptr<kernels::Weights> qkv;
+  kernels::Memory qkv_bias;  // empty when the model has none
+  std::unique_ptr<kernels::Weights> o;
+  kernels::Memory post_norm;
+  std::unique_ptr<kernels::Weights> gate_up;
+  std::unique_ptr<kernels::Weights> down;
 };
 
 struct TransformerWeights {
   ModelConfig config;
-  TensorView embedding;  // a view into the checkpoint
+  kernels::Backend* device = nullptr;  // whose memory all of it lies in; null: the host's
+  kernels::Memory embedding;           // rows as the checkpoint has them
+  kernels::Memory embedding_scales;    // of integers
+  kernels::DType embedding_type = kernels::DType::F32;
   std::vector<LayerWeights> layers;
-  std::vector<float> norm;
-  kernels::PackedMatrix head;
+  kernels::Memory norm;
+  std::unique_ptr<kernels::Weights> head;
 };
 
 }  // namespace lacuna::engine

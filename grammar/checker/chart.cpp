@@ -13,20 +13,10 @@ bool continues_statement(std::uint16_t next) {
   return next > 0 && next < 128 && std::strchr(",;*%>=?^|&:", static_cast<int>(next)) != nullptr;
 }
 
-void unite(const Word* from, Word* to, std::size_t words) {
-  for (std::size_t i = 0; i < words; ++i) to[i] |= from[i];
-}
-
-bool meet(const Word* a, const Word* b, std::size_t words) {
-  Word common = 0;
-  for (std::size_t i = 0; i < words; ++i) common |= a[i] & b[i];
-  return common != 0;
-}
-
 }  // namespace
 
 Chart::Chart(const ItemMasks& masks, Lexer& lexer)
-    : masks_(masks), memo_(masks), tables_(masks.tables()), lexer_(lexer), words_(masks.words()) {
+    : masks_(masks), memo_(masks), tables_(masks.tables()), lexer_(lexer), words_(masks.set_words()) {
   for (std::uint16_t t = 0; t < tables_.terminals; ++t) {
     switch (static_cast<VirtualToken>(tables_.virtual_tokens[t])) {
       case VirtualToken::Semicolon:
@@ -63,32 +53,46 @@ Chart::Chart(const ItemMasks& masks, Lexer& lexer)
 }
 
 Chart::Result Chart::run(const PartialText& text, std::size_t budget) {
-  keep_common(text);
+  note_change(text);
+  const std::uint32_t cut = keep_common(text);
   steps_ = 0;
-  accepted_ = false;
+  accepted_ = -1;
   if (places_.empty()) {
     const Kind kind = !text_.empty() && text_[0] == kHole ? Kind::Hole : Kind::Plain;
     Waiting& start = waiting_at({0, kind, {0, false, 0}});
     start.entries.push_back({0, static_cast<std::uint32_t>(waiting_items_.size())});
     waiting_items_.insert(waiting_items_.end(), masks_.start(), masks_.start() + words_);
   }
-  for (std::uint32_t at = 0; at <= text_.size(); ++at) {
+  std::size_t longest = 0;
+  for (const Ending& ending : endings_) longest = std::max<std::size_t>(longest, ending.behind);
+  for (std::uint32_t at = cut; at <= text_.size(); ++at) {
+    for (std::size_t i = 0; at + longest >= text_.size() && i < endings_.size(); ++i) {
+      if (text_.size() - at != endings_[i].behind || !reaches_ending(endings_[i])) continue;
+      std::rotate(endings_.begin(), endings_.begin() + static_cast<std::ptrdiff_t>(i),
+                  endings_.begin() + static_cast<std::ptrdiff_t>(i) + 1);
+      return Result::Accepted;
+    }
     for (std::int32_t i = first_here_[at]; i >= 0; i = waiting_[i].next_here) {
       work_off(i);
       if (steps_ > budget) return Result::OutOfBudget;
     }
   }
-  return accepted_ ? Result::Accepted : Result::Rejected;
+  if (accepted_ < 0) return Result::Rejected;
+  remember_ending();
+  return Result::Accepted;
 }
 
 // Drops every place from the first on that looked at changed text, and sends what the kept ones
-// have for the places after them.
-void Chart::keep_common(const PartialText& text) {
+// have for the places after them. Returns the offset where work goes on.
+std::uint32_t Chart::keep_common(const PartialText& text) {
   const auto differ = std::mismatch(text_.begin(), text_.end(), text.begin(), text.end());
   const auto same = static_cast<std::uint32_t>(differ.first - text_.begin());
   const auto changed = std::find_if(places_.begin(), places_.end(),
                                     [&](const Place& place) { return place.seen_up_to > same; });
-  const std::uint32_t cut = changed == places_.end() ? 0 : changed->site.at;
+  // The last run may have ended after any place.
+  const std::uint32_t cut = places_.empty()            ? 0
+                            : changed == places_.end() ? places_.back().site.at
+                                                       : changed->site.at;
   const auto first = std::find_if(places_.begin(), changed,
                                   [&](const Place& place) { return place.site.at >= cut; });
   places_.erase(first, places_.end());
@@ -101,9 +105,12 @@ void Chart::keep_common(const PartialText& text) {
   entries_.resize(kept_ == 0 ? 0 : places_.back().last_entry);
   sparse_.resize(entries_.empty() ? 0 : entries_.back().last);
   edges_.resize(kept_ == 0 ? 0 : places_.back().last_edge);
+  done_.resize(kept_ == 0 ? 0 : places_.back().last_done);
+  all_heads_.resize(done_.size() * heads_.size());
   for (Rank rank = 0; rank < kept_; ++rank) {
-    if (places_[rank].farthest >= cut) scan(rank, cut);
+    if (places_[rank].farthest >= cut) scan(rank, cut, nullptr);
   }
+  return cut;
 }
 
 Chart::Waiting& Chart::waiting_at(const Site& site) {
@@ -132,7 +139,8 @@ void Chart::work_off(std::int32_t index) {
   place.site = site;
   place.first_edge = static_cast<std::uint32_t>(edges_.size());
   place.first_entry = static_cast<std::uint32_t>(entries_.size());
-  find_edges(site);
+  place.first_done = static_cast<std::uint32_t>(done_.size());
+  find_edges(site, expected_at(waiting_[index]));
   place.seen_up_to = gap_.seen_up_to;
   place.farthest = site.at;
   for (std::size_t i = place.first_edge; i < edges_.size(); ++i) {
@@ -142,21 +150,50 @@ void Chart::work_off(std::int32_t index) {
   work_items_.clear();
   for (const Entry& entry : waiting_[index].entries) {
     const std::size_t at = work_entry(entry.origin);
-    unite(waiting_items_.data() + entry.items, work_at(at), words_);
+    masks_.unite(waiting_items_.data() + entry.items, work_at(at));
   }
+  if (site.kind == Kind::Hole) join_holes();
   close(site);
   store();
   place.last_entry = static_cast<std::uint32_t>(entries_.size());
   place.last_edge = static_cast<std::uint32_t>(edges_.size());
+  place.last_done = static_cast<std::uint32_t>(done_.size());
   places_.push_back(place);
-  scan(rank_, 0);
+  scan(rank_, 0, all_.data());
+}
+
+// From the second hole on: what began since the first one counts as begun in this one, and what
+// waited for it waits here. A hole can end whatever is open before it and begin it again, so this
+// hardly accepts more; and there is one place where rules began in holes, instead of one for each
+// hole and each place between them.
+void Chart::join_holes() {
+  const auto is_hole = [](const Place& place) { return place.site.kind == Kind::Hole; };
+  const auto found = std::find_if(places_.begin(), places_.end(), is_hole);
+  if (found == places_.end()) return;
+  // The start stays what it is.
+  const auto first = std::max(static_cast<Rank>(found - places_.begin()), Rank{1});
+  const std::size_t own = work_entry(rank_);  // the latest, so it stays the first
+  for (std::size_t i = 1; i < work_.size() && work_[i].origin >= first; ++i) {
+    masks_.unite(work_at(i), work_at(own));
+  }
+  std::erase_if(work_, [&](const Entry& entry) {
+    return entry.origin >= first && entry.origin != rank_;
+  });
+  Rank since = rank_ - 1;
+  while (!is_hole(places_[since])) --since;
+  for (std::uint32_t e = places_[since].first_entry; e < entries_.size(); ++e) {
+    const KeptEntry& kept = entries_[e];
+    Word* const to = work_at(kept.origin >= first ? own : work_entry(kept.origin));
+    add(kept, to);
+  }
 }
 
 // ------------------------------------------------------------------------------------------ edges
 
 void Chart::add_edge(std::int32_t terminal, const Site& target) {
   if (terminal >= 0) {
-    out_.set(static_cast<std::size_t>(terminal));
+    const auto symbol = static_cast<std::uint16_t>(terminal);
+    if (std::find(out_.begin(), out_.end(), symbol) == out_.end()) out_.push_back(symbol);
   } else {
     open_ = true;
   }
@@ -208,16 +245,31 @@ void Chart::line_edges(Context context, bool hole) {
   }
 }
 
-void Chart::find_edges(const Site& site) {
+// Which of the lexer's broad terminals some rule may go on with.
+unsigned Chart::expected_at(const Waiting& waiting) const {
+  unsigned expected = 0;
+  for (std::size_t i = 0; i < lexer_.broad().size(); ++i) {
+    const Word* const wanted = masks_.viable(lexer_.broad()[i]);
+    const bool some = waiting.site.kind == Kind::Hole ||
+                      std::any_of(waiting.entries.begin(), waiting.entries.end(),
+                                  [&](const Entry& entry) {
+                                    return masks_.meet(waiting_items_.data() + entry.items, wanted);
+                                  });
+    if (some) expected |= 1U << i;
+  }
+  return expected;
+}
+
+void Chart::find_edges(const Site& site, unsigned expected) {
   const bool layout = tables_.layout;
   const bool first = rank_ == 0;
-  out_.reset();
+  out_.clear();
   open_ = site.kind == Kind::Hole;
   gap_.clear();
   if (site.kind == Kind::LineStart) {
     lexer_.tokens_at(text_, site.at, gap_);
   } else {
-    lexer_.gap_at(text_, site.at, gap_);
+    lexer_.gap_at(text_, site.at, expected, gap_);
   }
   at_end_ = gap_.at_end && (!layout || site.kind != Kind::Plain || first);
   if (at_end_) open_ = true;
@@ -266,6 +318,13 @@ bool Chart::meets(const KeptEntry& entry, const Word* symbols) const {
   return false;
 }
 
+void Chart::add(const KeptEntry& entry, Word* to) const {
+  for (std::uint32_t i = entry.first; i < entry.last; ++i) {
+    to[sparse_[i].index] |= sparse_[i].word;
+    masks_.mark(to, sparse_[i].index);
+  }
+}
+
 bool Chart::advance(const KeptEntry& entry, const Word* symbols, Word* to) const {
   bool any = false;
   for (std::uint32_t i = entry.first; i < entry.last; ++i) {
@@ -279,15 +338,14 @@ bool Chart::advance(const KeptEntry& entry, const Word* symbols, Word* to) const
 
 // Keeps what some token after this place goes on with.
 void Chart::prune(Word* items) const {
-  if (open_) return;
-  for (std::size_t i = 0; i < words_; ++i) items[i] &= viable_[i];
+  if (!open_) masks_.intersect(items, viable_.data());
 }
 
 void Chart::close(const Site& site) {
   viable_.assign(words_, 0);
   if (!open_) {
-    for (std::size_t t = 0; t < tables_.terminals; ++t) {
-      if (out_.test(t)) unite(masks_.viable(static_cast<std::uint16_t>(t)), viable_.data(), words_);
+    for (const std::uint16_t terminal : out_) {
+      masks_.unite(masks_.viable(terminal), viable_.data());
     }
   }
   // Completing adds to earlier origins only, which come later.
@@ -326,9 +384,13 @@ void Chart::settle(const Site& site, Rank origin, std::size_t index) {
     } else {
       prune(work_at(index));
     }
-    if (at_end_ && origin == 0 && meet(work_at(index), masks_.whole(), words_)) accepted_ = true;
+    if (at_end_ && origin == 0 && masks_.meet(work_at(index), masks_.whole())) accepted_ = rank_;
     // What is complete where it began was stepped over.
     if (origin == rank_ || !complete(site, origin, index)) break;
+  }
+  if (std::any_of(done_heads_.begin(), done_heads_.end(), [](Word word) { return word != 0; })) {
+    done_.push_back({origin, static_cast<std::uint32_t>(all_heads_.size())});
+    all_heads_.insert(all_heads_.end(), done_heads_.begin(), done_heads_.end());
   }
   if (!line_start) return;
   const std::int32_t began = column_of(origin);
@@ -380,32 +442,36 @@ void Chart::predict(const Site& site) {
   }
   prune(begun);
   if (!work_.empty() && work_.front().origin == rank_) {  // the start
-    unite(begun, work_at(0), words_);
+    masks_.unite(begun, work_at(0));
   } else {
     work_.insert(work_.begin(), Entry{rank_, offset});
   }
 }
 
 void Chart::store() {
+  all_.assign(words_, 0);
   for (const Entry& entry : work_) {
     const Word* const items = work_items_.data() + entry.items;
     const auto first = static_cast<std::uint32_t>(sparse_.size());
-    for (std::size_t i = 0; i < words_; ++i) {
-      if (items[i] != 0) sparse_.push_back({static_cast<std::uint32_t>(i), items[i]});
-    }
+    masks_.for_each_word(items, [&](std::size_t i) {
+      sparse_.push_back({static_cast<std::uint32_t>(i), items[i]});
+    });
+    masks_.unite(items, all_.data());
     const auto last = static_cast<std::uint32_t>(sparse_.size());
     if (first != last) entries_.push_back({entry.origin, first, last});
   }
 }
 
-// Sends what the place has along its edges to places at `from` and after.
-void Chart::scan(Rank rank, std::uint32_t from) {
+// Sends what the place has along its edges to places at `from` and after. `all`: the union of its
+// sets, where it is known.
+void Chart::scan(Rank rank, std::uint32_t from, const Word* all) {
   const Place place = places_[rank];
   for (std::uint32_t k = place.first_edge; k < place.last_edge; ++k) {
     const Edge& edge = edges_[k];
     if (edge.target.at < from) continue;
     const Word* const symbols =
         edge.terminal < 0 ? nullptr : masks_.before(static_cast<std::uint16_t>(edge.terminal));
+    if (all != nullptr && symbols != nullptr && !masks_.meet(all, symbols)) continue;
     for (std::uint32_t e = place.first_entry; e < place.last_entry; ++e) {
       ++steps_;
       const KeptEntry& kept = entries_[e];
@@ -421,9 +487,7 @@ void Chart::scan(Rank rank, std::uint32_t from) {
       }
       Word* const to = waiting_items_.data() + entry->items;
       if (symbols == nullptr) {
-        for (std::uint32_t i = kept.first; i < kept.last; ++i) {
-          to[sparse_[i].index] |= sparse_[i].word;
-        }
+        add(kept, to);
       } else {
         advance(kept, symbols, to);
       }

@@ -1,6 +1,7 @@
 // The Earley chart of a text with holes.
 #pragma once
 
+#include <array>
 #include <cstddef>
 #include <cstdint>
 #include <vector>
@@ -12,7 +13,8 @@
 namespace lacuna::grammar {
 
 // Places are worked off in the order of the text. Those that only looked at text that has not
-// changed since the last run are kept.
+// changed since the last run are kept. So are ways through the text behind the changes that led to
+// acceptance (endings.cpp): a run that gets to the beginning of one is done.
 class Chart {
  public:
   Chart(const ItemMasks& masks, Lexer& lexer);
@@ -67,6 +69,12 @@ class Chart {
     std::uint32_t seen_up_to;
     std::uint32_t farthest;  // place that an edge leads to
     std::uint32_t first_entry, last_entry, first_edge, last_edge;
+    std::uint32_t first_done, last_done;
+  };
+  // The nonterminals from one place to another, in all_heads_.
+  struct Done {
+    Rank origin;
+    std::uint32_t heads;
   };
   // A place that edges lead to and that is not worked off yet.
   struct Waiting {
@@ -74,11 +82,33 @@ class Chart {
     std::int32_t next_here = -1;
     std::vector<Entry> entries;  // items in waiting_items_
   };
+  // A way to acceptance through the text behind a place, which is the same in the next states: the
+  // rule that is begun there, the one that waits for it where it began, and so on to the start.
+  struct Ending {
+    struct Level {
+      std::uint32_t item;
+      std::int32_t began, line;  // columns of the place where it waits; only for layout
+    };
+    std::uint32_t behind = 0;  // length of the text from the cut to the end
+    Site site;                 // the first place behind the cut
+    std::uint32_t item = 0;    // there
+    std::vector<Level> levels;
+  };
+  struct Unwound;
 
-  void keep_common(const PartialText& text);
+  std::uint32_t keep_common(const PartialText& text);
+  void note_change(const PartialText& text);
+  void remember_ending();
+  void keep_ending(const std::vector<Unwound>& nodes, std::size_t last, const Site& site,
+                   std::uint32_t item);
+  bool reaches_ending(const Ending& ending);
+  const KeptEntry* kept_entry(Rank rank, Rank origin) const;
+  bool has_item(Rank rank, Rank origin, std::uint32_t item) const;
   Waiting& waiting_at(const Site& site);
   void work_off(std::int32_t index);
-  void find_edges(const Site& site);
+  void join_holes();
+  unsigned expected_at(const Waiting& waiting) const;
+  void find_edges(const Site& site, unsigned expected);
   void lexeme_edges(Context context);
   void line_edges(Context context, bool hole);
   void add_token_edge(std::uint16_t terminal, std::uint32_t end, Context context);
@@ -90,8 +120,9 @@ class Chart {
   void predict(const Site& site);
   void store();
   bool advance(const KeptEntry& entry, const Word* symbols, Word* to) const;
+  void add(const KeptEntry& entry, Word* to) const;
   bool meets(const KeptEntry& entry, const Word* symbols) const;
-  void scan(Rank rank, std::uint32_t from);
+  void scan(Rank rank, std::uint32_t from, const Word* all);
   std::size_t work_entry(Rank origin);
   Word* work_at(std::size_t index) { return work_items_.data() + work_[index].items; }
   void prune(Word* items) const;
@@ -101,7 +132,7 @@ class Chart {
   HeadMemo memo_;
   const GrammarTables& tables_;
   Lexer& lexer_;
-  const std::size_t words_;
+  const std::size_t words_;  // of a set
   std::int32_t semicolon_ = -1, newline_ = -1, indent_ = -1, dedent_ = -1, end_of_file_ = -1;
   std::vector<std::int8_t> bracket_;  // by terminal: 1 opens, -1 closes
 
@@ -114,14 +145,20 @@ class Chart {
   std::size_t waiting_count_ = 0;
   std::vector<std::int32_t> first_here_, last_here_;  // by offset, in waiting_
   std::vector<Word> waiting_items_;
-  bool accepted_ = false;
+  std::vector<Done> done_;
+  std::vector<Word> all_heads_;
+  std::int64_t accepted_ = -1;  // the place where the text is found whole
   std::size_t steps_ = 0, kept_ = 0;
+  std::vector<Ending> endings_;  // the last that was of use first
+  std::array<std::size_t, 8> recent_{};  // length of the text behind each of the last changes
+  std::size_t change_ = 0;
+  std::size_t behind_ = 0;  // the least of them
 
   // Of the place in work.
   Rank rank_ = 0;
   std::vector<Entry> work_;  // later origins first; items in work_items_
-  std::vector<Word> work_items_, viable_, heads_, done_heads_;
-  Terminals out_;
+  std::vector<Word> work_items_, viable_, all_, heads_, done_heads_;
+  std::vector<std::uint16_t> out_;  // terminals
   bool open_ = false;  // anything may follow
   bool at_end_ = false;
   Gap gap_;

@@ -19,7 +19,7 @@ class HeadMemo {
     const auto known = memo_.find(heads);
     if (known != memo_.end()) return known->second.data();
     if (memo_.size() >= kMost) memo_.clear();
-    std::vector<Word> found(masks_.words(), 0);
+    std::vector<Word> found(masks_.set_words(), 0);
     masks_.before_heads(heads.data(), found.data());
     return memo_.emplace(heads, std::move(found)).first->second.data();
   }

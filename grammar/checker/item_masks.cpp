@@ -30,6 +30,7 @@ ItemMasks::ItemMasks(const GrammarTables& tables) : tables_(tables) {
     head_.push_back(tables.heads[p]);
   }
   words_ = (next_.size() + 63) / 64;
+  while ((words_ - 1) >> shift_ >= 64) ++shift_;
   head_words_ = (tables.nonterminals + 63U) / 64U;
   start_ = tables.start - tables.terminals;
   find_first();
@@ -45,7 +46,7 @@ ItemMasks::ItemMasks(const GrammarTables& tables) : tables_(tables) {
       set_bit(ends_.data(), item);
       if (head == start_) set_bit(whole_.data(), item);
     } else {
-      set_bit(before_.data() + symbol * words_, item);
+      set_bit(before_.data() + symbol * set_words(), item);
       if (is_nonterminal(symbol)) {
         set_bit(nonterminals_.data(), item);
         if (nullable_[symbol - tables.terminals]) set_bit(skips_.data(), item);
@@ -59,12 +60,24 @@ ItemMasks::ItemMasks(const GrammarTables& tables) : tables_(tables) {
       const bool goes_on = symbol == kEnd           ? follow_[head].test(t)
                            : is_nonterminal(symbol) ? first_[symbol - tables.terminals].test(t)
                                                     : symbol == t;
-      if (goes_on) set_bit(viable_.data() + t * words_, item);
+      if (goes_on) set_bit(viable_.data() + t * set_words(), item);
     }
   }
   find_predicted();
   find_universe();
   find_wrappers();
+  for (std::vector<Word>* const all :
+       {&before_, &viable_, &predicted_, &universe_, &ends_, &nonterminals_, &whole_}) {
+    mark_all(*all);
+  }
+}
+
+void ItemMasks::mark_all(std::vector<Word>& rows) const {
+  for (std::size_t first = 0; first < rows.size(); first += set_words()) {
+    for (std::size_t i = 0; i < words_; ++i) {
+      if (rows[first + i] != 0) mark(rows.data() + first, i);
+    }
+  }
 }
 
 // FIRST and which nonterminals may be empty, to the fixed point.
@@ -120,7 +133,7 @@ void ItemMasks::find_follow() {
 void ItemMasks::find_predicted() {
   predicted_ = rows(tables_.nonterminals);
   for (std::size_t from = 0; from < tables_.nonterminals; ++from) {
-    Word* const found = predicted_.data() + from * words_;
+    Word* const found = predicted_.data() + from * set_words();
     std::vector<bool> seen(tables_.nonterminals, false);
     std::vector<std::size_t> todo{from};
     seen[from] = true;
@@ -144,7 +157,7 @@ void ItemMasks::find_predicted() {
 void ItemMasks::find_universe() {
   universe_ = rows(tables_.nonterminals);
   for (std::size_t from = 0; from < tables_.nonterminals; ++from) {
-    Word* const found = universe_.data() + from * words_;
+    Word* const found = universe_.data() + from * set_words();
     std::vector<std::size_t> todo{from};
     while (!todo.empty()) {
       const std::size_t n = todo.back();
@@ -201,12 +214,12 @@ void ItemMasks::find_wrappers() {
 
 bool ItemMasks::advance(const Word* from, const Word* symbols, Word* to) const {
   bool any = false;
-  for (std::size_t i = 0; i < words_; ++i) {
+  for_each_word(from, [&](std::size_t i) {
     const Word moved = from[i] & symbols[i];
-    if (moved == 0) continue;
+    if (moved == 0) return;
     any = true;
     advance_word(i, moved, to);
-  }
+  });
   return any;
 }
 
@@ -223,35 +236,32 @@ void ItemMasks::through_hole(Word* items) const {
     }
     carry = (filled & ~ends) >> 63U;
     items[i] = filled;
+    if (filled != 0) mark(items, i);
   }
 }
 
 void ItemMasks::predict(const Word* items, Word* to) const {
-  for (std::size_t i = 0; i < words_; ++i) {
+  for_each_word(items, [&](std::size_t i) {
     for_each_bit(items[i] & nonterminals_[i], i * 64, [&](std::size_t item) {
       const std::size_t n = next_[item] - tables_.terminals;
-      if (has_bit(to, rules_[n].front())) return;
-      const Word* const found = row(predicted_, n);
-      for (std::size_t k = 0; k < words_; ++k) to[k] |= found[k];
+      if (!has_bit(to, rules_[n].front())) unite(row(predicted_, n), to);
     });
-  }
+  });
 }
 
 void ItemMasks::universe(const Word* items, Word* to) const {
-  for (std::size_t i = 0; i < words_; ++i) {
+  for_each_word(items, [&](std::size_t i) {
     for_each_bit(items[i] & nonterminals_[i], i * 64, [&](std::size_t item) {
       const std::size_t n = next_[item] - tables_.terminals;
-      if (has_bit(to, rules_[n].front())) return;
-      const Word* const found = row(universe_, n);
-      for (std::size_t k = 0; k < words_; ++k) to[k] |= found[k];
+      if (!has_bit(to, rules_[n].front())) unite(row(universe_, n), to);
     });
-  }
+  });
 }
 
 bool ItemMasks::completed(const Word* items, bool any_before, bool any_after, Word* heads) const {
   const Word* const wrappers = wrappers_[(any_before ? 1 : 0) + (any_after ? 2 : 0)].data();
   bool any = false;
-  for (std::size_t i = 0; i < words_; ++i) {
+  for_each_word(items, [&](std::size_t i) {
     for_each_bit(items[i] & ends_[i], i * 64, [&](std::size_t item) {
       const std::size_t head = head_[item] - tables_.terminals;
       any = true;
@@ -259,21 +269,20 @@ bool ItemMasks::completed(const Word* items, bool any_before, bool any_after, Wo
       const Word* const more = wrappers + head * head_words_;
       for (std::size_t k = 0; k < head_words_; ++k) heads[k] |= more[k];
     });
-  }
+  });
   return any;
 }
 
 void ItemMasks::before_heads(const Word* heads, Word* to) const {
   for (std::size_t i = 0; i < head_words_; ++i) {
     for_each_bit(heads[i], i * 64, [&](std::size_t n) {
-      const Word* const some = before(static_cast<std::uint16_t>(n + tables_.terminals));
-      for (std::size_t k = 0; k < words_; ++k) to[k] |= some[k];
+      unite(before(static_cast<std::uint16_t>(n + tables_.terminals)), to);
     });
   }
 }
 
 void ItemMasks::realign(Word* items) const {
-  for (std::size_t i = 0; i < words_; ++i) items[i] &= unaligned_[i];
+  intersect(items, unaligned_.data());
 }
 
 }  // namespace lacuna::grammar

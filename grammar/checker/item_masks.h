@@ -1,6 +1,8 @@
 // Sets of dotted rules as bits, and what the recogniser asks about them.
 #pragma once
 
+#include <algorithm>
+#include <bit>
 #include <bitset>
 #include <cstddef>
 #include <cstdint>
@@ -13,8 +15,9 @@ namespace lacuna::grammar {
 using Terminals = std::bitset<256>;
 using Word = std::uint64_t;
 
-// Made once for a language and then only read, by any thread. A set of dotted rules is words() words. The dotted rules of a production follow each other, so
-// that moving the dot is a shift by one bit.
+// Made once for a language and then only read, by any thread. A set of dotted rules is set_words()
+// words: words() of bits, and one that says which of these may not be zero, since mostly few are. The
+// dotted rules of a production follow each other, so that moving the dot is a shift by one bit.
 class ItemMasks {
  public:
   explicit ItemMasks(const GrammarTables& tables);
@@ -23,8 +26,47 @@ class ItemMasks {
 
   const GrammarTables& tables() const { return tables_; }
   std::size_t words() const { return words_; }
+  std::size_t set_words() const { return words_ + 1; }
   std::size_t head_words() const { return head_words_; }
   bool is_nonterminal(std::uint16_t symbol) const { return symbol >= tables_.terminals; }
+
+  // The symbol after the dot, or kEnd.
+  std::uint16_t next(std::size_t item) const { return next_[item]; }
+  // Whether the dot is before all symbols.
+  bool begins(std::size_t item) const { return item == 0 || next_[item - 1] == kEnd; }
+  bool may_be_empty(std::uint16_t nonterminal) const {
+    return nullable_[nonterminal - tables_.terminals];
+  }
+  // Rules of a nonterminal with the dot before all symbols.
+  const std::vector<std::uint32_t>& rules_of(std::uint16_t nonterminal) const {
+    return rules_[nonterminal - tables_.terminals];
+  }
+
+  // Calls function(index) for each word of the set that is not zero.
+  template <typename Function>
+  void for_each_word(const Word* set, Function function) const {
+    for (Word some = set[words_]; some != 0; some &= some - 1) {
+      const std::size_t first = static_cast<std::size_t>(std::countr_zero(some)) << shift_;
+      const std::size_t last = std::min(first + (std::size_t{1} << shift_), words_);
+      for (std::size_t i = first; i < last; ++i) {
+        if (set[i] != 0) function(i);
+      }
+    }
+  }
+  // Says that word `i` of the set may not be zero.
+  void mark(Word* set, std::size_t i) const { set[words_] |= Word{1} << (i >> shift_); }
+  void unite(const Word* from, Word* to) const {
+    for_each_word(from, [&](std::size_t i) { to[i] |= from[i]; });
+    to[words_] |= from[words_];
+  }
+  void intersect(Word* set, const Word* with) const {
+    for_each_word(set, [&](std::size_t i) { set[i] &= with[i]; });
+  }
+  bool meet(const Word* a, const Word* b) const {
+    Word common = 0;
+    for_each_word(a, [&](std::size_t i) { common |= a[i] & b[i]; });
+    return common != 0;
+  }
 
   // Rules of the start symbol and what they begin with, as predicted() gives them.
   const Word* start() const { return row(predicted_, start_); }
@@ -48,8 +90,10 @@ class ItemMasks {
       moved |= skipped;
     }
     to[i] |= moved;
+    mark(to, i);
     while (carry != 0) {  // into the next word, of the same production
       to[++i] |= Word{1};
+      mark(to, i);
       Word low = 1;
       carry = 0;
       for (Word skipped = low & skips_[i]; skipped != 0; skipped &= skips_[i]) {
@@ -77,9 +121,12 @@ class ItemMasks {
 
  private:
   const Word* row(const std::vector<Word>& rows, std::size_t index) const {
-    return rows.data() + index * words_;
+    return rows.data() + index * set_words();
   }
-  std::vector<Word> rows(std::size_t count) const { return std::vector<Word>(count * words_, 0); }
+  std::vector<Word> rows(std::size_t count) const {
+    return std::vector<Word>(count * set_words(), 0);
+  }
+  void mark_all(std::vector<Word>& rows) const;
   void find_first();
   void find_follow();
   void find_predicted();
@@ -88,6 +135,7 @@ class ItemMasks {
 
   const GrammarTables& tables_;
   std::size_t words_ = 0, head_words_ = 0, start_ = 0;
+  unsigned shift_ = 0;  // a bit of the last word of a set stands for 1 << shift_ words
   std::vector<std::uint16_t> next_, head_;         // of each dotted rule
   std::vector<std::vector<std::uint32_t>> rules_;  // of each nonterminal, dot first
   std::vector<bool> nullable_;                     // by nonterminal

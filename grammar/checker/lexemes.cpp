@@ -54,7 +54,7 @@ void Lexer::skip_space(const Start& from) {
   if (at != from.at) push_start(at, after_line_end, column, false);
 }
 
-void Lexer::gap_at(const PartialText& text, std::uint32_t at, Gap& gap) {
+void Lexer::gap_at(const PartialText& text, std::uint32_t at, unsigned expected, Gap& gap) {
   text_ = &text;
   gap_ = &gap;
   starts_.clear();
@@ -80,7 +80,7 @@ void Lexer::gap_at(const PartialText& text, std::uint32_t at, Gap& gap) {
     }
     extra_here_ = false;
     if (space_tokens_ || start.tight || !is_space(text[start.at])) {
-      run(start.at, start.at, automaton_.start(start.tight), false);
+      run(start.at, start.at, automaton_.start(start.tight, expected), false);
     }
     if (is_space(text[start.at])) {
       skip_space(start);
@@ -101,7 +101,7 @@ void Lexer::tokens_at(const PartialText& text, std::uint32_t at, Gap& gap) {
     gap.at_end = true;
     return;
   }
-  run(at, at, automaton_.start(true), false);
+  run(at, at, automaton_.start(true, (1U << broad().size()) - 1), false);
 }
 
 // Reads on from `at` in `state`; `begin` is where the token began. `in_hole`: before it.
@@ -138,22 +138,22 @@ void Lexer::reach_hole(std::uint32_t at, TokenAutomaton::State state) {
   }
 }
 
-// Whether the pattern of `state` also accepts more than the text before `at`.
+// Whether the pattern of the state also accepts more than the text before `at`.
 bool Lexer::grows(std::uint16_t token_state, std::uint32_t at) {
   const PartialText& text = *text_;
-  TokenAutomaton::State state = 0;
-  for (std::uint32_t i = at; i < text.size() && text[i] != kHole; ++i) {
-    const auto byte = static_cast<std::uint8_t>(text[i]);
-    if (i == at) {
-      bool moves = false;
-      const TokenState& row = tables_.states[token_state];
-      for (std::uint32_t m = row.first_move; m < row.first_move + row.moves && !moves; ++m) {
-        moves = tables_.moves[m].low <= byte && byte <= tables_.moves[m].high;
-      }
-      if (!moves) return false;
-      state = automaton_.only(token_state);
-    }
-    state = automaton_.step(state, byte);
+  if (at == text.size() || text[at] == kHole) return false;
+  const auto byte = static_cast<std::uint8_t>(text[at]);
+  const TokenState& row = tables_.states[token_state];
+  const TokenMove* const first = tables_.moves + row.first_move;
+  const TokenMove* const last = first + row.moves;
+  const TokenMove* const move = std::find_if(
+      first, last, [&](const TokenMove& it) { return it.low <= byte && byte <= it.high; });
+  if (move == last) return false;
+  gap_->seen_up_to = std::max(gap_->seen_up_to, at + 1);
+  if (tables_.states[move->target].accepting != 0) return true;
+  TokenAutomaton::State state = automaton_.only(move->target);
+  for (std::uint32_t i = at + 1; i < text.size() && text[i] != kHole; ++i) {
+    state = automaton_.step(state, static_cast<std::uint8_t>(text[i]));
     gap_->seen_up_to = std::max(gap_->seen_up_to, i + 1);
     if (state == 0) return false;
     if (!automaton_.accepting(state).empty()) return true;

@@ -53,8 +53,11 @@ class Lexer {
   // `blocks`: comments and strings of several lines may begin in a hole and end after it.
   Lexer(const GrammarTables& tables, TokenAutomaton& automaton, bool blocks);
 
-  // Fills `gap` for the place `at` of `text`; after a hole, `at` is the hole.
-  void gap_at(const PartialText& text, std::uint32_t at, Gap& gap);
+  // Terminals to be looked for only where they are expected.
+  std::span<const std::uint16_t> broad() const { return automaton_.broad(); }
+  // Fills `gap` for the place `at` of `text`; after a hole, `at` is the hole. `expected`: which of
+  // broad() may be there, as bits.
+  void gap_at(const PartialText& text, std::uint32_t at, unsigned expected, Gap& gap);
   // The tokens that begin exactly at `at`, which is no hole.
   void tokens_at(const PartialText& text, std::uint32_t at, Gap& gap);
 

@@ -6,6 +6,8 @@
 namespace lacuna::grammar {
 namespace {
 
+constexpr std::size_t kMostBroad = 6;
+
 void sort_unique(std::vector<std::uint16_t>& values) {
   std::sort(values.begin(), values.end());
   values.erase(std::unique(values.begin(), values.end()), values.end());
@@ -34,11 +36,13 @@ TokenAutomaton::TokenAutomaton(const GrammarTables& tables) : tables_(tables) {
     std::sort(found.begin(), found.end());
   }
   intern({});
-  std::vector<std::uint16_t> tight, loose, begun_any, begun_line;
+  std::vector<std::uint16_t> begun_any, begun_line;
   for (std::uint16_t i = 0; i < tables.pattern_count; ++i) {
     const TokenPattern& pattern = tables.patterns[i];
-    tight.push_back(pattern.first_state);
-    if ((pattern.flags & Tight) == 0) loose.push_back(pattern.first_state);
+    if (is_broad(pattern) && broad_.size() < kMostBroad &&
+        std::find(broad_.begin(), broad_.end(), pattern.terminal) == broad_.end()) {
+      broad_.push_back(pattern.terminal);
+    }
     for (const TokenMove& move : moves_of(tables, pattern.first_state)) {
       const auto& after = reachable_[move.target];
       begun_any.insert(begun_any.end(), after.begin(), after.end());
@@ -49,10 +53,29 @@ TokenAutomaton::TokenAutomaton(const GrammarTables& tables) : tables_(tables) {
   }
   sort_unique(begun_any);
   sort_unique(begun_line);
-  start_tight_ = intern(std::move(tight));
-  start_loose_ = intern(std::move(loose));
+  for (std::vector<State>& starts : starts_) starts.assign(std::size_t{1} << broad_.size(), -1);
   begun_any_ = intern(std::move(begun_any));
   begun_line_ = intern(std::move(begun_line));
+}
+
+bool TokenAutomaton::is_broad(const TokenPattern& pattern) const {
+  int begins = 0;  // characters of ASCII that it begins with; a name has 53
+  for (const TokenMove& move : moves_of(tables_, pattern.first_state)) {
+    begins += std::max(0, std::min(int{move.high}, 127) + 1 - int{move.low});
+  }
+  return begins > 80 && (pattern.flags & Extra) == 0;
+}
+
+TokenAutomaton::State TokenAutomaton::make_start(bool tight, unsigned expected) {
+  std::vector<std::uint16_t> set;
+  for (std::uint16_t i = 0; i < tables_.pattern_count; ++i) {
+    const TokenPattern& pattern = tables_.patterns[i];
+    if (!tight && (pattern.flags & Tight) != 0) continue;
+    const auto broad = std::find(broad_.begin(), broad_.end(), pattern.terminal);
+    if (broad != broad_.end() && (expected >> (broad - broad_.begin()) & 1U) == 0) continue;
+    set.push_back(pattern.first_state);
+  }
+  return starts_[tight ? 1 : 0][expected] = intern(std::move(set));
 }
 
 TokenAutomaton::State TokenAutomaton::intern(std::vector<std::uint16_t> set) {

@@ -20,8 +20,15 @@ class TokenAutomaton {
 
   explicit TokenAutomaton(const GrammarTables& tables);
 
-  // `tight`: with the tokens that must begin where the one before ended.
-  State start(bool tight) const { return tight ? start_tight_ : start_loose_; }
+  // Terminals that most text could be, as the text between tags: to look for them everywhere is
+  // dear, and they are rarely expected.
+  std::span<const std::uint16_t> broad() const { return broad_; }
+  // `tight`: with the tokens that must begin where the one before ended. `expected`: with those of
+  // broad() whose bits are set.
+  State start(bool tight, unsigned expected) {
+    const State known = starts_[tight ? 1 : 0][expected];
+    return known >= 0 ? known : make_start(tight, expected);
+  }
   State step(State state, std::uint8_t byte) {
     const State known = nodes_[state].next[byte];
     return known >= 0 ? known : make_step(state, byte);
@@ -46,13 +53,17 @@ class TokenAutomaton {
   };
 
   State intern(std::vector<std::uint16_t> set);
+  bool is_broad(const TokenPattern& pattern) const;
+  State make_start(bool tight, unsigned expected);
   State make_step(State state, std::uint8_t byte);
 
   const GrammarTables& tables_;
   std::vector<std::vector<std::uint16_t>> reachable_;  // by any bytes, itself included
   std::deque<Node> nodes_;                             // references stay valid
   std::map<std::vector<std::uint16_t>, State> known_;
-  State start_tight_ = 0, start_loose_ = 0, begun_any_ = 0, begun_line_ = 0;
+  std::vector<std::uint16_t> broad_;
+  std::vector<State> starts_[2];  // by `expected`, -1: not made yet; index tight
+  State begun_any_ = 0, begun_line_ = 0;
 };
 
 }  // namespace lacuna::grammar

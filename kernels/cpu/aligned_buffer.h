@@ -15,6 +15,11 @@ class AlignedBuffer {
   explicit AlignedBuffer(std::size_t bytes);
 
   std::size_t bytes() const { return bytes_; }
+  // Gives the memory away: whoever takes it calls std::free().
+  void* release() {
+    bytes_ = 0;
+    return memory_.release();
+  }
   template <class T>
   T* as() const {
     return static_cast<T*>(memory_.get());

@@ -1,23 +1,25 @@
 // The operations of kernels/kernels.h on a CUDA device, and whether there is one.
 //
 // Arrays lie in device memory. A call queues its work on `stream` and returns at once; it throws
-// CudaError (kernels/cuda/launch.h) when the device refuses. Only probe() exists in a build
-// without CUDA.
+// CudaError (kernels/cuda/launch.h) when the device refuses. In a build without CUDA there are only
+// probe() and functions that throw DeviceError.
 #pragma once
 
 #include <cstddef>
 #include <cstdint>
+#include <memory>
 #include <string>
+
+#include "kernels/backend.h"
 
 struct CUstream_st;  // cudaStream_t, without the header of CUDA
 
 namespace lacuna::kernels {
 
-struct Embed;
-struct RmsNorm;
-struct SwiGlu;
-
 namespace cuda {
+
+using kernels::RowConfidence;
+using kernels::RowResult;
 
 struct CudaProbe {
   bool built = false;  // this program has the CUDA kernels
@@ -107,6 +109,18 @@ struct AttentionOp {
   float* partials;
 };
 
+// AttentionWeights of kernels.h.
+struct AttentionWeightsOp {
+  float* y;
+  const float* q;
+  const std::int32_t* rows;
+  KvCache cache;
+  int M;
+  int H;
+  int T;
+  float scale;
+};
+
 // The most that an attention of up to M rows needs.
 std::size_t attention_partials(int M, int H, int P);
 
@@ -155,22 +169,15 @@ struct MatmulOp {
 
 std::size_t matmul_scratch(int M, int k);
 
-// What a sampler needs to know of rows of logits (engine/sampler/candidate.h): the token that each
-// row draws, its probability, and its confidence.
-enum class RowConfidence : std::uint8_t { Probability, Margin, NegativeEntropy };
-
-struct RowResult {
-  std::int32_t token;  // -1: everything is forbidden, or a logit is NaN or +inf
-  float probability;
-  float confidence;
-};
-
-//   logits: [M, V].  allowed: [V] bytes, 0 forbids, or null.  forbidden: one more token, or -1.
-//   banned: tokens of row m at banned[banned_begin[m]] up to banned_begin[m + 1]; null: none.
+// DrawLogits of kernels/backend.h, with all arrays on the device.
+//   logits: rows of V.  rows: [M], or null for the first M.
+//   allowed: [V] bytes, 0 forbids, or null.  forbidden: one more token, or -1.
+//   banned: tokens of result m at banned[banned_begin[m]] up to banned_begin[m + 1]; null: none.
 //   uniforms: [M] numbers in [0, 1), used at temperature > 0.  results: [M].
 struct DrawRows {
   RowResult* results;
   const float* logits;
+  const std::int32_t* rows = nullptr;
   const std::uint8_t* allowed;
   const std::int32_t* banned;
   const std::int32_t* banned_begin;
@@ -190,8 +197,20 @@ void rope_store(const RopeStoreOp& op, CUstream_st* stream);
 void kv_swap(const KvSwapOp& op, CUstream_st* stream);
 void kv_move(const KvMoveOp& op, CUstream_st* stream);
 void attention(const AttentionOp& op, CUstream_st* stream);
+void attention_weights(const AttentionWeightsOp& op, CUstream_st* stream);
 void matmul(const MatmulOp& op, CUstream_st* stream);
 void draw_rows(const DrawRows& op, CUstream_st* stream);
+
+// All of it for the engine: a device with a stream of its own. Keys and values of heads that the
+// tensor cores cannot take are floats whatever `kv_type`.
+std::unique_ptr<Backend> open_cuda(int index, KvType kv_type);
+
+struct DeviceMemory {
+  std::size_t free_bytes = 0;
+  std::size_t total_bytes = 0;
+};
+
+DeviceMemory memory_of_cuda(int index);
 
 }  // namespace cuda
 }  // namespace lacuna::kernels

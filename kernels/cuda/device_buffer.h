@@ -24,6 +24,11 @@ class DeviceBuffer {
   }
   ~DeviceBuffer() { cudaFree(data_); }
 
+  // Gives the memory away: whoever takes it calls cudaFree().
+  void* release() {
+    bytes_ = 0;
+    return std::exchange(data_, nullptr);
+  }
   template <class T>
   T* as() const {
     return static_cast<T*>(data_);

@@ -51,7 +51,7 @@ struct Row {
 
 __device__ Row row_of(const DrawRows& op, int m) {
   Row row{};
-  row.logits = op.logits + static_cast<std::size_t>(m) * op.V;
+  row.logits = op.logits + static_cast<std::size_t>(op.rows == nullptr ? m : op.rows[m]) * op.V;
   row.allowed = op.allowed;
   if (op.banned != nullptr) {
     row.banned = op.banned + op.banned_begin[m];

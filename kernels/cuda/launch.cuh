@@ -22,6 +22,8 @@ void launch(void (*kernel)(Parameters...), const LaunchShape& shape, CUstream_st
             std::type_identity_t<Parameters>... arguments) {
 #ifdef LACUNA_CUDA_EMULATOR
   static_cast<void>(stream);
+  (__builtin_clear_padding(&arguments), ...);
+  (cuda_emulator::check_argument(&arguments, sizeof arguments), ...);
   cuda_emulator::run(shape.grid, shape.block, shape.shared_bytes, [&] { kernel(arguments...); });
 #else
   void* pointers[] = {&arguments...};

@@ -9,4 +9,8 @@ CudaProbe probe() noexcept {
   return result;
 }
 
+std::unique_ptr<Backend> open_cuda(int, KvType) { throw DeviceError("built without CUDA", false); }
+
+DeviceMemory memory_of_cuda(int) { throw DeviceError("built without CUDA", false); }
+
 }  // namespace lacuna::kernels::cuda

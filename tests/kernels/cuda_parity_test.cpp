@@ -339,6 +339,46 @@ TEST_F(CudaParityTest, AttentionOnTensorCoresIsNearThatInFloat) {
   }
 }
 
+TEST_F(CudaParityTest, AttentionWeightsAreThoseOfTheRowsAskedFor) {
+  const auto shapes =
+      sizes<Shape>({{1, 1, 1, 2, 1}, {3, 4, 2, 32, 65}, {2, 6, 2, 64, 300}, {1, 2, 1, 256, 257}},
+                   {{32, 28, 4, 128, 2048}});
+  for (const Shape& s : shapes) {
+    for (const KvType type : {KvType::F32, KvType::Bf16}) {
+      if (type == KvType::Bf16 && s.P != 32 && s.P != 64 && s.P != 128) continue;
+      const Sides sides(s, s.T + 3, type);
+      sides.store(cpu, numbers(product(s.T, (s.H + 2 * s.K) * s.P), 5), range(0, s.T));
+      const std::vector<float> q = numbers(product(2 * s.M, s.H * s.P), 6);
+      std::vector<std::int32_t> rows;
+      for (int m = 0; m < s.M; ++m) rows.push_back(2 * m + 1);
+      const float scale = 1.0F / std::sqrt(static_cast<float>(s.P));
+      std::vector<float> want(product(s.H, s.T));
+      kernels::attention_weights(cpu, {.y = want.data(),
+                                       .q = q.data(),
+                                       .rows = rows.data(),
+                                       .cache = sides.cpu_cache.view,
+                                       .M = s.M,
+                                       .H = s.H,
+                                       .T = s.T,
+                                       .scale = scale});
+      const OnDevice device_q(q);
+      const OnDevice device_rows(rows);
+      const OnDevice<float> y(want.size());
+      cuda::attention_weights({.y = y.data(),
+                               .q = device_q.data(),
+                               .rows = device_rows.data(),
+                               .cache = sides.device_cache.view,
+                               .M = s.M,
+                               .H = s.H,
+                               .T = s.T,
+                               .scale = scale},
+                              nullptr);
+      EXPECT_TRUE(all_near(named("attention_weights", {s.M, s.H, s.K, s.P, s.T}), y.read(), want,
+                           type == KvType::F32 ? 1e-5F : 1e-2F));
+    }
+  }
+}
+
 TEST_F(CudaParityTest, LargeScoresNeitherOverflowNorVanish) {
   for (const KvType type : {KvType::F32, KvType::Bf16}) {
     const Shape s = {2, 1, 1, 32, 70};

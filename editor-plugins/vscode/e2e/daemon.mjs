@@ -29,11 +29,14 @@ const editor = await Editor.open({
 });
 const test = makeTest(editor, pictures);
 const daemons = () => editor.servers(`serve --socket ${editor.folder}/daemon.sock`);
+const toasts = () => editor.page.evaluate(() => document.querySelectorAll('.notification-toast').length);
 const servers = () => editor.servers(`lsp --socket ${editor.folder}/daemon.sock`);
 
-/** Types, in a last line of its own, something at which there is a suggestion. */
-async function suggestion() {
-  for (const beginning of ['total = ', 'print(', 'for ', 'x = add', 'if ', 'import ']) {
+const beginnings = ['total = ', 'print(', 'for ', 'x = add', 'if ', 'import '];
+
+/** Types, in a last line of its own, something at which there is a suggestion; from the `first` place on. */
+async function suggestion(first = 0) {
+  for (const beginning of [...beginnings.slice(first), ...beginnings]) {
     await editor.keys('Escape', 'Control+End', 'Enter', 'Home');
     await editor.type(beginning);
     if ((await editor.anySuggestion()) !== '') {
@@ -61,6 +64,51 @@ await test('Tab accepts it, one undo takes it back', async () => {
   assert.ok(accepted.startsWith(typed.trimEnd()), `${JSON.stringify(accepted)} begins with ${JSON.stringify(typed)}`);
   await editor.keys('Control+z');
   await editor.saved('a.py', typed);
+  await editor.keys('Escape');
+});
+
+await test('typing through keeps it without a new one, backspace brings it back', async () => {
+  await suggestion();
+  const words = await editor.ghost();
+  await editor.type(words[0]);
+  await until(async () => (await editor.ghost()) === words.slice(1), async () => `the rest of ${words}; there is: ${await editor.ghost()}`);
+  await editor.keys('Backspace');
+  await until(async () => (await editor.ghost()) === words, async () => `${words} again; there is: ${await editor.ghost()}`);
+});
+
+await test('Ctrl+Right accepts a word of it, Tab the rest', async () => {
+  await suggestion();
+  const words = await editor.ghost();
+  const typed = await editor.savedText('a.py');
+  await editor.suggestion(words);
+  await editor.keys('Control+ArrowRight');
+  let accepted = typed;
+  await until(async () => (accepted = await editor.savedText('a.py')) !== typed, 'the accepted word');
+  assert.ok((typed + words).startsWith(accepted), `${JSON.stringify(typed + words)} begins with ${JSON.stringify(accepted)}`);
+  if (accepted !== typed + words) {
+    await editor.suggestion(words.slice(accepted.length - typed.length));
+    await editor.keys('Tab');
+    await editor.saved('a.py', typed + words);
+  }
+  await editor.keys('Escape');
+});
+
+await test('Alt+] shows another, Alt+[ the first again', async () => {
+  for (let round = 0; ; ++round) {
+    await suggestion(round);
+    const words = await editor.ghost();
+    await editor.keys('Alt+]');
+    const other = async () => ((await editor.ghost()) !== '' && (await editor.ghost()) !== words);
+    for (let wait = 0; wait < 100 && !(await other()); ++wait) {
+      await editor.page.waitForTimeout(100);
+    }
+    if (await other()) {
+      await editor.keys('Alt+[');
+      await until(async () => (await editor.ghost()) === words, async () => `${words}; there is: ${await editor.ghost()}`);
+      break;
+    }
+    assert.ok(round < beginnings.length, 'at none of the places is there another suggestion');
+  }
   await editor.keys('Escape');
 });
 
@@ -104,7 +152,7 @@ await test('a daemon that is killed comes back without a word', async () => {
   await until(() => daemons().length === 1 && daemons()[0] !== before, 'another daemon');
   await suggestion();
   assert.deepEqual(servers(), [server]);
-  assert.equal(await editor.page.evaluate(() => document.querySelectorAll('.notification-toast').length), 0);
+  assert.equal(await toasts(), 0);
 });
 
 await test('off ends the server, on starts it', async () => {
@@ -112,13 +160,27 @@ await test('off ends the server, on starts it', async () => {
   await until(() => servers().length === 0, 'the end of the server');
   await editor.command('Lacuna: Enable');
   await until(() => servers().length === 1 && daemons().length === 1, 'the server');
+  assert.equal(await toasts(), 0);
 });
 
 await test('a daemon that is shut down stays away', async () => {
+  const [before] = daemons();
   await editor.command('Lacuna: Shut Down Daemon');
-  await until(() => servers().length === 0 && daemons().length === 0, 'the end of both');
+  await until(() => servers().length === 0 && !daemons().includes(before), 'the end of both');
   await editor.page.waitForTimeout(1000);
   assert.deepEqual([...servers(), ...daemons()], []);
+});
+
+// The last one: a server keeps the extensions of a window that is gone for hours, in case it comes back.
+await test('three windows share one daemon', async () => {
+  for (const window of [await editor.anotherWindow(), await editor.anotherWindow()]) {
+    await window.openFile('a.py');
+  }
+  await editor.page.bringToFront();
+  await editor.command('Lacuna: Enable');
+  await until(() => servers().length === 3 && daemons().length === 1,
+    () => `three servers and a daemon; there are ${servers().length} and ${daemons().length}`);
+  await suggestion();
 });
 
 await editor.close();

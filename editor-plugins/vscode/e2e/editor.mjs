@@ -82,17 +82,30 @@ export class Editor {
       args: ['--no-sandbox', '--disable-gpu', '--disable-quic', '--no-first-run', '--disable-background-networking',
         '--disable-component-update', '--disable-sync'],
     });
-    editor.page = await editor.browser.newPage({ viewport: { width: 1280, height: 800 } });
+    editor.address = `http://127.0.0.1:${port}/?folder=${editor.project}`;
+    editor.page = await editor.newPage();
+  }
+
+  async newPage() {
+    const page = await this.browser.newPage({ viewport: { width: 1280, height: 800 } });
     let problem = '';
     await until(async () => {
       try {
-        await editor.page.goto(`http://127.0.0.1:${port}/?folder=${editor.project}`, { waitUntil: 'load', timeout: patience });
+        await page.goto(this.address, { waitUntil: 'load', timeout: patience });
         return true;
       } catch (error) {
         problem = String(error);
         return false;
       }
     }, () => `the start of the editor: ${problem}`);
+    return page;
+  }
+
+  /** Another window on the same folder, with an extension and a server of its own. */
+  async anotherWindow() {
+    const window = Object.create(this);
+    window.page = await this.newPage();
+    return window;
   }
 
   async close() {

@@ -185,12 +185,9 @@ export class Server implements vscode.Disposable {
           }
         },
         workspace: {
-          // The editor would send all settings of ours, also those that are not the server's.
-          didChangeConfiguration: async () => {
-            await this.client?.sendNotification('workspace/didChangeConfiguration', {
-              settings: { lacuna: serverSettings() },
-            });
-          },
+          // A change of ours starts the server anew, with the new settings: see extension.ts. To send them to the one
+          // that is about to end would start it again.
+          didChangeConfiguration: () => Promise.resolve(),
           configuration: (params) => params.items.map((item) => (item.section === 'lacuna' ? serverSettings() : null)),
         },
       },

@@ -1,22 +1,30 @@
-// The CUDA runtime as far as kernels/cuda uses it, with host memory as device memory. See
-// emulator.h.
+// The CUDA runtime as far as kernels/cuda uses it. See emulator.h.
 #pragma once
 
 #include <cstddef>
 #include <cstdlib>
 #include <cstring>
 
+#include "emulator.h"
+
 struct CUstream_st;
 struct CUevent_st;
 using cudaStream_t = CUstream_st*;
 using cudaEvent_t = CUevent_st*;
 
-enum cudaError_t { cudaSuccess = 0, cudaErrorInvalidValue = 1, cudaErrorMemoryAllocation = 2 };
+#define CUDART_VERSION 13000
+
+enum cudaError_t {
+  cudaSuccess = 0,
+  cudaErrorInvalidValue = 1,
+  cudaErrorMemoryAllocation = 2,
+  cudaErrorInsufficientDriver = 35,
+  cudaErrorNoDevice = 100
+};
 enum cudaMemcpyKind {
   cudaMemcpyHostToDevice = 1,
   cudaMemcpyDeviceToHost = 2,
-  cudaMemcpyDeviceToDevice = 3,
-  cudaMemcpyDefault = 4
+  cudaMemcpyDeviceToDevice = 3
 };
 enum cudaFuncAttribute { cudaFuncAttributeMaxDynamicSharedMemorySize = 8 };
 enum cudaDeviceAttr { cudaDevAttrMultiProcessorCount = 16, cudaDevAttrComputeCapabilityMajor = 75 };
@@ -34,34 +42,47 @@ inline cudaError_t cudaDeviceGetAttribute(int* value, cudaDeviceAttr attribute, 
   *value = attribute == cudaDevAttrMultiProcessorCount ? 4 : 9;
   return cudaSuccess;
 }
+inline cudaError_t cudaGetDeviceCount(int* count) {
+  *count = 1;
+  return cudaSuccess;
+}
+inline cudaError_t cudaDriverGetVersion(int* version) {
+  *version = CUDART_VERSION;
+  return cudaSuccess;
+}
+struct cudaDeviceProp {
+  char name[256];
+  std::size_t totalGlobalMem;
+};
+inline cudaError_t cudaGetDeviceProperties(cudaDeviceProp* properties, int) {
+  std::strcpy(properties->name, "CUDA emulator");
+  properties->totalGlobalMem = cuda_emulator::total_bytes();
+  return cudaSuccess;
+}
 inline cudaError_t cudaMemGetInfo(std::size_t* free_bytes, std::size_t* total) {
-  *free_bytes = *total = std::size_t{8} << 30;
+  *free_bytes = cuda_emulator::free_bytes();
+  *total = cuda_emulator::total_bytes();
   return cudaSuccess;
 }
 inline cudaError_t cudaMalloc(void** pointer, std::size_t bytes) {
-  *pointer = std::aligned_alloc(256, (bytes + 255) / 256 * 256);
-  if (*pointer == nullptr) return cudaErrorMemoryAllocation;
-  std::memset(*pointer, 0xFF, bytes);  // NaN: nothing may be read before it is written
-  return cudaSuccess;
+  *pointer = cuda_emulator::allocate(bytes);
+  return *pointer == nullptr ? cudaErrorMemoryAllocation : cudaSuccess;
 }
 inline cudaError_t cudaFree(void* pointer) {
-  std::free(pointer);
+  cuda_emulator::release(pointer);
   return cudaSuccess;
 }
-inline cudaError_t cudaMallocHost(void** pointer, std::size_t bytes) {
-  return cudaMalloc(pointer, bytes);
-}
-inline cudaError_t cudaFreeHost(void* pointer) { return cudaFree(pointer); }
-inline cudaError_t cudaMemcpyAsync(void* to, const void* from, std::size_t bytes, cudaMemcpyKind,
-                                   cudaStream_t) {
-  if (bytes > 0) std::memmove(to, from, bytes);
+inline cudaError_t cudaMemcpyAsync(void* to, const void* from, std::size_t bytes,
+                                   cudaMemcpyKind kind, cudaStream_t) {
+  cuda_emulator::copy(to, from, bytes, kind != cudaMemcpyDeviceToHost,
+                      kind != cudaMemcpyHostToDevice);
   return cudaSuccess;
 }
 inline cudaError_t cudaMemcpy(void* to, const void* from, std::size_t bytes, cudaMemcpyKind kind) {
   return cudaMemcpyAsync(to, from, bytes, kind, nullptr);
 }
 inline cudaError_t cudaMemsetAsync(void* to, int value, std::size_t bytes, cudaStream_t) {
-  std::memset(to, value, bytes);
+  cuda_emulator::fill(to, value, bytes);
   return cudaSuccess;
 }
 inline cudaError_t cudaStreamCreate(cudaStream_t* stream) {

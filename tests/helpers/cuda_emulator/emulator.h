@@ -6,6 +6,9 @@
 // a warp only, in an order that changes from round to round: a missing barrier shows as a wrong
 // result. Blocks run one after the other, so `__shared__` may be `static`. It says nothing about
 // speed, nor about accesses that race without a barrier being missing.
+//
+// Device memory is a range of addresses that only kernels and copies can touch: the host crashes
+// where it reads it, and a kernel is not started when an argument points to memory of the host.
 #pragma once
 
 #include <cstddef>
@@ -32,6 +35,27 @@ struct Here {
 };
 
 Here& here();
+
+// While one exists, device memory can be touched.
+class DeviceAccess {
+ public:
+  DeviceAccess();
+  DeviceAccess(const DeviceAccess&) = delete;
+  DeviceAccess& operator=(const DeviceAccess&) = delete;
+  ~DeviceAccess();
+};
+
+void* allocate(std::size_t bytes);  // null when there is no more
+void release(void* memory);
+void copy(void* to, const void* from, std::size_t bytes, bool to_device, bool from_device);
+void fill(void* to, int value, std::size_t bytes);
+std::size_t free_bytes();
+std::size_t used_bytes();
+std::size_t total_bytes();
+void limit_memory(std::size_t bytes);  // for tests; 0: as much as there is
+
+// Aborts with a message when a word of the argument points to memory of the host.
+void check_argument(const void* argument, std::size_t size);
 
 // Calls kernel() once for each thread of the grid. `shared_bytes` of dynamic shared memory hold
 // NaN at the begin of each block. Aborts with a message when threads wait for each other forever,

@@ -1,0 +1,135 @@
+#include "engine/forward_buffers.h"
+
+#include <algorithm>
+#include <cmath>
+#include <numeric>
+
+namespace lacuna::engine {
+namespace {
+
+// Logits live in pieces of about this size: 64 rows of a 152k vocabulary, never a whole canvas.
+constexpr std::size_t kLogitBytes = 40U << 20;
+
+template <class T>
+kernels::Memory numbers(kernels::Backend& backend, std::size_t count) {
+  return backend.allocate(count * sizeof(T));
+}
+
+// cos and sin of [capacity, P/2] angles, in float32 like the published code.
+struct RopeTables {
+  std::vector<float> cos, sin;
+};
+
+RopeTables rope_tables(int capacity, int head_size, float theta) {
+  const int pairs = head_size / 2;
+  RopeTables tables;
+  std::vector<float>& cos = tables.cos;
+  std::vector<float>& sin = tables.sin;
+  cos.resize(static_cast<std::size_t>(capacity) * pairs);
+  sin.resize(cos.size());
+  for (int i = 0; i < pairs; ++i) {
+    const float exponent = static_cast<float>(2 * i) / static_cast<float>(head_size);
+    const float inverse_frequency = 1.0F / std::pow(theta, exponent);
+    for (int t = 0; t < capacity; ++t) {
+      const float angle = static_cast<float>(t) * inverse_frequency;
+      const std::size_t at = static_cast<std::size_t>(t) * pairs + i;
+      cos[at] = std::cos(angle);
+      sin[at] = std::sin(angle);
+    }
+  }
+  return tables;
+}
+
+kernels::Memory copy_of(kernels::Backend& backend, const std::vector<float>& values) {
+  kernels::Memory memory = numbers<float>(backend, values.size());
+  backend.upload(memory.as<float>(), values.data(), memory.bytes());
+  return memory;
+}
+
+}  // namespace
+
+void Indices::allocate(kernels::Backend& backend, std::size_t count) {
+  host.resize(count);
+  memory = numbers<std::int32_t>(backend, count);
+}
+
+void Indices::upload(kernels::Backend& backend, int count) {
+  backend.upload(memory.as<std::int32_t>(), host.data(),
+                 static_cast<std::size_t>(count) * sizeof(std::int32_t));
+}
+
+KvBuffer::KvBuffer(kernels::Backend& backend, int capacity, const ModelConfig& config)
+    : keys(backend.allocate(backend.kv_bytes(capacity, config.kv_heads, config.head_size))),
+      values(backend.allocate(keys.bytes())),
+      view{.keys = keys.as<float>(),
+           .values = values.as<float>(),
+           .capacity = capacity,
+           .K = config.kv_heads,
+           .P = config.head_size} {}
+
+ForwardPass::ForwardPass(const Transformer& transformer, kernels::CpuContext& context,
+                         const ForwardLimits& limits, kernels::Precision precision)
+    : buffers_(std::make_unique<Buffers>()) {
+  Buffers& b = *buffers_;
+  b.weights = transformer.weights_.get();
+  b.backend = b.weights->device;
+  if (b.backend == nullptr) {
+    b.cpu = std::make_unique<kernels::CpuBackend>(context);
+    b.backend = b.cpu.get();
+  }
+  b.limits = limits;
+  if (b.limits.rows == 0) b.limits.rows = limits.canvas * limits.slots;
+  b.precision = precision;
+  b.allocate();
+}
+
+void ForwardPass::Buffers::allocate() {
+  const ModelConfig& config = weights->config;
+  kernels::Backend& device = *backend;
+  const RopeTables rope = rope_tables(limits.canvas, config.head_size, config.rope_theta);
+  cos = copy_of(device, rope.cos);
+  sin = copy_of(device, rope.sin);
+  for (int i = 0; i < limits.slots * config.layers; ++i)
+    kv.emplace_back(device, limits.canvas, config);
+  if (limits.variant_rows > 0) variant_kv = KvBuffer(device, limits.variant_rows, config);
+  if (limits.splices) spliced_kv = KvBuffer(device, limits.canvas, config);
+  const auto rows = static_cast<std::size_t>(limits.rows);
+  const auto chunk = static_cast<std::size_t>(std::min(limits.rows, kChunk));
+  const auto kv_heads = static_cast<std::size_t>(config.kv_heads) * config.head_size;
+  const auto heads = static_cast<std::size_t>(heads_width());
+  const auto mlp = static_cast<std::size_t>(config.intermediate_size);
+  const auto D = static_cast<std::size_t>(width());
+  parts.reserve(rows + 1);
+  ids.allocate(device, rows);
+  places.allocate(device, rows);
+  kept.allocate(device, rows);
+  sides.allocate(device, static_cast<std::size_t>(limits.variant_rows));
+  std::iota(sides.host.begin(), sides.host.end(), 0);
+  sides.upload(device, limits.variant_rows);
+  x = numbers<float>(device, rows * D);
+  q = numbers<float>(device, rows * heads);
+  hidden = numbers<float>(device, rows * D);
+  norm = numbers<float>(device, chunk * D);
+  qkv = numbers<float>(device, chunk * (heads + 2 * kv_heads));
+  gate_up = numbers<float>(device, chunk * 2 * mlp);
+  activated = numbers<float>(device, chunk * mlp);
+  const int kept_logits = device.on_host() ? 0 : logit_rows(limits.rows, config.vocab_size);
+  logits = numbers<float>(device, static_cast<std::size_t>(kept_logits) * config.vocab_size);
+  if (!limits.watches) return;
+  watched.resize(static_cast<std::size_t>(config.heads) * limits.canvas);
+  weighed = numbers<float>(device, watched.size());
+  watching.allocate(device, rows);
+}
+
+int logit_rows(int rows, int vocab_size) {
+  const std::size_t row = static_cast<std::size_t>(vocab_size) * sizeof(float);
+  return std::min(rows, static_cast<int>(std::max<std::size_t>(1, kLogitBytes / row)));
+}
+
+ForwardPass::ForwardPass(ForwardPass&&) noexcept = default;
+ForwardPass& ForwardPass::operator=(ForwardPass&&) noexcept = default;
+ForwardPass::~ForwardPass() = default;
+
+const ForwardLimits& ForwardPass::limits() const { return buffers_->limits; }
+
+}  // namespace lacuna::engine
