@@ -50,6 +50,7 @@ class Checking {
       if (is_finished(i)) texts_[i] = grammar::tidy_fill(request_.text, spans_[i], texts_[i]);
     }
     admit_all();
+    if (request_.stop.stop_requested()) return fail(ErrorCode::Cancelled, "stopped");
     for (int round = 1; round <= syntax_.repairs && admitted_.size() < texts_.size(); ++round) {
       if (const Result<void> done = repair(round); !done) return done;
     }
@@ -87,6 +88,7 @@ class Checking {
       }
     }
     for (std::size_t i = 0; i < texts_.size(); ++i) {
+      if (request_.stop.stop_requested()) return;  // run() says so
       if (is_finished(i)) admit(i, texts_[i]);
     }
   }
@@ -244,12 +246,15 @@ Result<CheckedInfill> checked_infill(const engine::Model& model, engine::InfillR
     const std::vector<grammar::Span> spans = spans_of(request.holes);
     std::vector<grammar::PickedHole> places =
         grammar::describe_holes(*syntax.grammar, request.text, spans);
+    // Each of these looks at all of the text: in a long file that takes time.
+    if (request.stop.stop_requested()) return fail(ErrorCode::Cancelled, "stopped");
     gate = std::make_unique<grammar::Gate>(*syntax.grammar, request.text, spans);
     if (request.options.length == engine::LengthMode::Probe) {
       request.length_priors = length_priors(model, *syntax.grammar, request.text, places, *gate);
     }
     for (std::size_t i = 0; i < places.size(); ++i) checked.holes[i].place = std::move(places[i]);
     checked.errors_before = gate->errors_before();
+    if (request.stop.stop_requested()) return fail(ErrorCode::Cancelled, "stopped");
     if (!gate->works()) {
       checked.constraint_off = "the parser does not find its way in the file";
     } else if (!gate->is_sure()) {

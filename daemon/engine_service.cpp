@@ -36,6 +36,7 @@ Result<FillAnswer> fill_at_place(FillEngine& engine, const FillOrder& order,
   if (!order.at_cursor) return engine.fill(order, on_step, stop);
   CursorPlace place = place_at_cursor(grammar::grammar_of(language_named(order.language)),
                                       order.text, order.holes.front().begin);
+  if (stop.stop_requested()) return fail(ErrorCode::Cancelled, "cancelled");
   FillOrder here = order;
   here.options.single_line = !place.several_lines;
   Result<FillAnswer> answer = engine.fill(here, on_step, stop);
