@@ -172,7 +172,7 @@ std::string to_json(const AlternativesReport& report) {
   Json shown = Json::array();
   Json left_out = Json::array();
   int forward_passes = 0;
-  for (const CheckedAlternative& it : report.alternatives) {
+  for (const daemon::CheckedAlternative& it : report.alternatives) {
     const engine::InfillResult& result = it.fill.result;
     const engine::SamplingOptions& sampling = it.fill.sampling;
     forward_passes += result.forward_passes;
@@ -204,12 +204,12 @@ std::string to_json(const AlternativesReport& report) {
 
 std::string to_text(const AlternativesReport& report) {
   const LineIndex lines(report.text);
-  const auto is_shown = [](const CheckedAlternative& it) { return it.problem.empty(); };
+  const auto is_shown = [](const daemon::CheckedAlternative& it) { return it.problem.empty(); };
   const auto n = std::count_if(report.alternatives.begin(), report.alternatives.end(), is_shown);
   std::string text;
   std::string left_out;
   int number = 0;
-  for (const CheckedAlternative& it : report.alternatives) {
+  for (const daemon::CheckedAlternative& it : report.alternatives) {
     const std::string seed = "seed " + std::to_string(it.fill.sampling.seed);
     if (!is_shown(it)) {
       left_out += "\nleft out: " + seed + ": " + one_line(it.problem) + "\n";

@@ -7,8 +7,8 @@
 #include <string_view>
 #include <vector>
 
-#include "cli/fill_alternatives.h"
 #include "cli/load_model.h"
+#include "daemon/checked_alternatives.h"
 #include "daemon/checked_infill.h"
 #include "engine/infill.h"
 
@@ -33,7 +33,7 @@ struct AlternativesReport {
   std::string_view text;
   const engine::InfillRequest* request;
   int wanted;
-  std::span<const CheckedAlternative> alternatives;
+  std::span<const daemon::CheckedAlternative> alternatives;
   const LoadedModel* model;
   double fill_seconds;  // of all of them
   double total_seconds;

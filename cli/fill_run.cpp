@@ -4,11 +4,11 @@
 #include <vector>
 
 #include "cli/exit.h"
-#include "cli/fill_alternatives.h"
 #include "cli/fill_display.h"
 #include "cli/fill_report.h"
 #include "cli/position.h"
 #include "cli/standard_io.h"
+#include "daemon/checked_alternatives.h"
 #include "daemon/checked_infill.h"
 #include "support/file.h"
 
@@ -98,8 +98,8 @@ std::string summary_of(const daemon::CheckedInfill& checked) {
 }
 
 // ok when there is an alternative to show.
-Result<void> check_shown(std::span<const CheckedAlternative> alternatives) {
-  for (const CheckedAlternative& it : alternatives) {
+Result<void> check_shown(std::span<const daemon::CheckedAlternative> alternatives) {
+  for (const daemon::CheckedAlternative& it : alternatives) {
     if (it.problem.empty()) return {};
   }
   return fail(ErrorCode::Unavailable,
@@ -112,13 +112,14 @@ double seconds_since(Clock::time_point start) {
 }
 
 int run_alternatives(const FillOptions& options, engine::InfillRequest& request,
-                     const grammar::Grammar* grammar, const LoadedModel& model, Terminal& terminal,
-                     Interrupts& interrupts, Clock::time_point start) {
+                     const daemon::SyntaxOptions& syntax, const LoadedModel& model,
+                     Terminal& terminal, Interrupts& interrupts, Clock::time_point start) {
   const Clock::time_point fill_start = Clock::now();
   std::vector<int> canvas_of_hole;
-  const Result<std::vector<CheckedAlternative>> alternatives = denoise(
-      request, options.watch, terminal, interrupts, canvas_of_hole,
-      [&] { return checked_alternatives(model.model, request, grammar, options.alternatives); });
+  const Result<std::vector<daemon::CheckedAlternative>> alternatives =
+      denoise(request, options.watch, terminal, interrupts, canvas_of_hole, [&] {
+        return daemon::checked_alternatives(model.model, request, syntax, options.alternatives);
+      });
   if (interrupts.exit_code() != 0) return interrupts.exit_code();
   if (!alternatives) return report(alternatives.error());
   if (const auto ok = check_shown(*alternatives); !ok) return report(ok.error());
@@ -159,7 +160,7 @@ int fill_and_deliver(const FillOptions& options, const LoadedModel& model,
     syntax.grammar = grammar::grammar_of(language_for(request.text, options));
   }
   if (options.alternatives > 0) {
-    return run_alternatives(options, request, syntax.grammar, model, terminal, interrupts, start);
+    return run_alternatives(options, request, syntax, model, terminal, interrupts, start);
   }
   std::vector<int> canvas_of_hole;
   const Result<daemon::CheckedInfill> checked =

@@ -1,12 +1,10 @@
 #include "daemon/checked_alternatives.h"
 
-#include <algorithm>
 #include <memory>
 #include <set>
-#include <string>
 #include <utility>
 
-#include "engine/alternatives.h"
+#include "daemon/length_priors.h"
 #include "grammar/gate.h"
 #include "grammar/tidy_fill.h"
 
@@ -29,36 +27,35 @@ Texts texts_of(const engine::InfillResult& result) {
   return texts;
 }
 
-bool is_finished(const engine::InfillResult& result) {
-  return std::all_of(result.fills.begin(), result.fills.end(),
-                     [](const engine::HoleFill& fill) { return fill.masks_left == 0; });
+int masks_left(const engine::InfillResult& result) {
+  int masks = 0;
+  for (const engine::HoleFill& fill : result.fills) masks += fill.masks_left;
+  return masks;
 }
 
-// The mean over holes of their mean probability.
-float confidence_of(const engine::InfillResult& result) {
-  float sum = 0;
-  for (const engine::HoleFill& fill : result.fills) sum += fill.mean_probability;
-  return result.fills.empty() ? 0 : sum / static_cast<float>(result.fills.size());
+void tidy(std::string_view text, std::span<const grammar::Span> spans,
+          engine::InfillResult& result) {
+  for (std::size_t i = 0; i < spans.size(); ++i) {
+    result.fills[i].text = grammar::tidy_fill(text, spans[i], result.fills[i].text);
+  }
 }
 
 }  // namespace
 
-Result<std::vector<CheckedInfill>> checked_alternatives(const engine::Model& model,
-                                                        const engine::InfillRequest& request,
-                                                        const SyntaxOptions& syntax, int number) {
+Result<std::vector<CheckedAlternative>> checked_alternatives(const engine::Model& model,
+                                                             engine::InfillRequest request,
+                                                             const SyntaxOptions& syntax,
+                                                             int number) {
   const std::vector<grammar::Span> spans = spans_of(request.holes);
   std::unique_ptr<grammar::Gate> gate;
-  HoleSyntax fits;  // what is true of every hole that is not left out
-  fits.reason = "there is no grammar for the language";
   if (syntax.grammar != nullptr) {
     gate = std::make_unique<grammar::Gate>(*syntax.grammar, request.text, spans);
-    if (gate->works()) {
-      fits.state = gate->is_sure() ? SyntaxState::Parses : SyntaxState::NoWorse;
-      fits.reason.clear();
-    } else {
-      fits.reason = "the parser does not find its way in the file";
-      gate.reset();
+    if (request.options.length == engine::LengthMode::Probe) {
+      request.length_priors =
+          length_priors(model, *syntax.grammar, request.text,
+                        grammar::describe_holes(*syntax.grammar, request.text, spans), *gate);
     }
+    if (!gate->works()) gate.reset();
   }
   engine::AlternativeOptions options{.number = number};
   if (gate && gate->is_sure() && syntax.constrain) {
@@ -71,27 +68,25 @@ Result<std::vector<CheckedInfill>> checked_alternatives(const engine::Model& mod
       engine::infill_alternatives(model, request, options);
   if (!fills) return fills.error();
 
-  std::vector<CheckedInfill> alternatives;
-  std::set<Texts> known;  // fills may differ in nothing but what is tidied away
-  bool has_own = false;
+  std::vector<CheckedAlternative> alternatives;
+  std::set<Texts> known;
   for (engine::Alternative& fill : *fills) {
     if (request.stop.stop_requested()) return fail(ErrorCode::Cancelled, "stopped");
-    engine::InfillResult& result = fill.result;
-    if (!is_finished(result)) continue;
-    for (std::size_t i = 0; gate && i < spans.size(); ++i) {
-      result.fills[i].text = grammar::tidy_fill(request.text, spans[i], result.fills[i].text);
+    CheckedAlternative it{.fill = std::move(fill), .syntax = {}, .problem = {}};
+    if (const int masks = masks_left(it.fill.result); masks > 0) {
+      it.problem = std::to_string(masks) + " tokens are left that the model did not fill";
+    } else if (gate) {
+      tidy(request.text, spans, it.fill.result);
+      const std::vector<grammar::Problem> problems = gate->judge(texts_of(it.fill.result));
+      it.syntax = gate->is_sure() ? SyntaxState::Parses : SyntaxState::NoWorse;
+      if (!problems.empty()) {
+        it.syntax = SyntaxState::Withheld;
+        it.problem = problems.front().what;
+      }
     }
-    if (gate && !gate->judge(texts_of(result)).empty()) continue;
-    if (!known.insert(texts_of(result)).second) continue;
-    if (&fill == &fills->front()) has_own = true;
-    CheckedInfill& checked = alternatives.emplace_back();
-    checked.result = std::move(result);
-    checked.holes.assign(request.holes.size(), fits);
+    // Fills may differ in nothing but what has just been tidied away.
+    if (known.insert(texts_of(it.fill.result)).second) alternatives.push_back(std::move(it));
   }
-  std::stable_sort(alternatives.begin() + (has_own ? 1 : 0), alternatives.end(),
-                   [](const CheckedInfill& a, const CheckedInfill& b) {
-                     return confidence_of(a.result) > confidence_of(b.result);
-                   });
   return alternatives;
 }
 

@@ -1,19 +1,27 @@
-// Several different fills of the same holes, made in the same forward passes, that all fit the text
-// around them.
+// Several fills of the same holes, made together, of which those that cannot be shown are marked.
 #pragma once
 
+#include <string>
 #include <vector>
 
 #include "daemon/checked_infill.h"
+#include "engine/alternatives.h"
 
 namespace lacuna::daemon {
 
-// At most `number` fills, each of the constraint that checked_infill() denoises under and of its
-// gate, but without repairs: what does not parse is left out, so there may be none. The first one, if
-// it is there, is that of the request's own sampling, whose steps are reported; the others are drawn
-// at a higher temperature, the surest first. Errors are those of engine::infill().
-Result<std::vector<CheckedInfill>> checked_alternatives(const engine::Model& model,
-                                                        const engine::InfillRequest& request,
-                                                        const SyntaxOptions& syntax, int number);
+struct CheckedAlternative {
+  engine::Alternative fill;
+  SyntaxState syntax = SyntaxState::Unchecked;
+  std::string problem;  // why it is not to be shown; empty: nothing
+};
+
+// Up to `number` of them, whose texts differ, in the order of engine::infill_alternatives(). Their
+// steps are kept on the road to code that parses as those of one fill are, but what does not parse
+// in the end is not repaired: it has a problem, and so has a fill with masks left. Errors are those
+// of engine::infill().
+Result<std::vector<CheckedAlternative>> checked_alternatives(const engine::Model& model,
+                                                             engine::InfillRequest request,
+                                                             const SyntaxOptions& syntax,
+                                                             int number);
 
 }  // namespace lacuna::daemon

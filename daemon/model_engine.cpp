@@ -56,6 +56,39 @@ ContextText context_text(const engine::Model& model, const FillOrder& order,
   return context;
 }
 
+// The mean over holes of their mean probability.
+float confidence_of(const engine::InfillResult& result) {
+  float sum = 0;
+  for (const engine::HoleFill& fill : result.fills) sum += fill.mean_probability;
+  return result.fills.empty() ? 0 : sum / static_cast<float>(result.fills.size());
+}
+
+// Those without a problem: the fill of the request's own sampling first, if it is among them, then
+// the surest.
+std::vector<CheckedInfill> without_problems(std::vector<CheckedAlternative> alternatives,
+                                            const SyntaxOptions& syntax) {
+  std::vector<CheckedInfill> fitting;
+  bool has_own = false;
+  for (CheckedAlternative& it : alternatives) {
+    if (!it.problem.empty()) continue;
+    if (&it == &alternatives.front()) has_own = true;
+    CheckedInfill& checked = fitting.emplace_back();
+    checked.result = std::move(it.fill.result);
+    HoleSyntax fits;
+    fits.state = it.syntax;
+    if (it.syntax == SyntaxState::Unchecked) {
+      fits.reason = syntax.grammar == nullptr ? "there is no grammar for the language"
+                                              : "the parser does not find its way in the file";
+    }
+    checked.holes.assign(checked.result.fills.size(), fits);
+  }
+  std::stable_sort(fitting.begin() + (has_own ? 1 : 0), fitting.end(),
+                   [](const CheckedInfill& a, const CheckedInfill& b) {
+                     return confidence_of(a.result) > confidence_of(b.result);
+                   });
+  return fitting;
+}
+
 class ModelEngine : public FillEngine {
  public:
   explicit ModelEngine(ModelLoader loader) : loader_(std::move(loader)) {}
@@ -115,8 +148,10 @@ class ModelEngine : public FillEngine {
                                                   const SyntaxOptions& syntax, int number) const {
     const engine::Model& model = loaded_->model;
     if (number > 1) {
-      auto found = checked_alternatives(model, request, syntax, number);
-      if (!found || !found->empty()) return found;
+      auto alternatives = checked_alternatives(model, request, syntax, number);
+      if (!alternatives) return alternatives.error();
+      auto fitting = without_problems(std::move(*alternatives), syntax);
+      if (!fitting.empty()) return fitting;
     }
     Result<CheckedInfill> one = checked_infill(model, request, syntax);
     if (!one) return one.error();
