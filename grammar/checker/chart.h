@@ -95,12 +95,16 @@ class Chart {
     std::vector<Level> levels;
   };
   struct Unwound;
+  struct Incoming;
+  struct Search;
 
   std::uint32_t keep_common(const PartialText& text);
   void note_change(const PartialText& text);
   void remember_ending();
-  void keep_ending(const std::vector<Unwound>& nodes, std::size_t last, const Site& site,
-                   std::uint32_t item);
+  std::vector<Incoming> edges_behind(std::uint32_t cut) const;
+  void add_rules(Search& search, std::uint16_t head, Unwound node) const;
+  bool go_back(Search& search, std::int64_t idx) const;
+  void keep_ending(const std::vector<Unwound>& nodes, std::int64_t last);
   bool reaches_ending(const Ending& ending);
   const KeptEntry* kept_entry(Rank rank, Rank origin) const;
   bool has_item(Rank rank, Rank origin, std::uint32_t item) const;

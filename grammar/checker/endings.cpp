@@ -30,6 +30,29 @@ struct Chart::Unwound {
   std::int64_t waiting;  // the item that waits for it at `origin`, if the parent is of another rule
 };
 
+// An edge to a place behind the cut.
+struct Chart::Incoming {
+  Rank to, from;
+  std::int32_t terminal;
+};
+
+struct Chart::Search {
+  std::uint32_t cut;
+  Rank first_hole;
+  std::vector<Incoming> incoming;  // by place
+  std::vector<Unwound> nodes;
+  std::vector<std::size_t> todo;  // the last is looked at first
+  std::unordered_set<std::uint64_t> known;
+
+  void add(const Unwound& node) {
+    const std::uint64_t key = std::uint64_t{node.item} << 44U | std::uint64_t{node.origin} << 22U |
+                              std::uint64_t{node.at};
+    if (!known.insert(key).second) return;
+    todo.push_back(nodes.size());
+    nodes.push_back(node);
+  }
+};
+
 const Chart::KeptEntry* Chart::kept_entry(Rank rank, Rank origin) const {
   const auto begin = entries_.begin() + places_[rank].first_entry;
   const auto end = entries_.begin() + places_[rank].last_entry;
@@ -102,14 +125,13 @@ bool Chart::reaches_ending(const Ending& ending) {
   return std::find(origins.begin(), origins.end(), Rank{0}) != origins.end();
 }
 
-void Chart::keep_ending(const std::vector<Unwound>& nodes, std::size_t last, const Site& site,
-                        std::uint32_t item) {
+void Chart::keep_ending(const std::vector<Unwound>& nodes, std::int64_t last) {
   Ending ending;
   ending.behind = static_cast<std::uint32_t>(behind_);
-  ending.site = site;
+  ending.site = places_[nodes[last].at].site;
   ending.site.at -= static_cast<std::uint32_t>(text_.size() - behind_);
-  ending.item = item;
-  for (auto i = static_cast<std::int64_t>(last); i != kNone; i = nodes[i].parent) {
+  ending.item = nodes[last].item;
+  for (std::int64_t i = last; i != kNone; i = nodes[i].parent) {
     if (nodes[i].waiting == kNone) continue;
     const Rank where = nodes[i].origin;
     ending.levels.push_back({static_cast<std::uint32_t>(nodes[i].waiting), column_of(where),
@@ -119,19 +141,7 @@ void Chart::keep_ending(const std::vector<Unwound>& nodes, std::size_t last, con
   endings_.insert(endings_.begin(), std::move(ending));
 }
 
-// Goes back from the end of the text to the places before the cut.
-void Chart::remember_ending() {
-  if (behind_ == 0 || behind_ > text_.size()) return;
-  const auto cut = static_cast<std::uint32_t>(text_.size() - behind_);
-  const auto is_before = [&](Rank rank) { return places_[rank].site.at < cut; };
-  const auto accepted = static_cast<Rank>(accepted_);
-  if (is_before(accepted) || !is_before(0)) return;
-
-  // The edges to each place behind the cut.
-  struct Incoming {
-    Rank to, from;
-    std::int32_t terminal;
-  };
+std::vector<Chart::Incoming> Chart::edges_behind(std::uint32_t cut) const {
   std::vector<Incoming> incoming;
   for (Rank from = 0; from < places_.size(); ++from) {
     if (places_[from].farthest < cut) continue;
@@ -150,74 +160,79 @@ void Chart::remember_ending() {
   }
   std::sort(incoming.begin(), incoming.end(),
             [](const Incoming& a, const Incoming& b) { return a.to < b.to; });
-  const auto first_hole = static_cast<Rank>(
-      std::find_if(places_.begin(), places_.end(),
-                   [](const Place& place) { return place.site.kind == Kind::Hole; }) -
-      places_.begin());
+  return incoming;
+}
 
-  std::vector<Unwound> nodes;
-  std::vector<std::size_t> todo;  // the last is looked at first
-  std::unordered_set<std::uint64_t> known;
-  const auto add = [&](std::uint32_t item, Rank origin, Rank at, std::int64_t parent,
-                       std::int64_t waiting) {
-    const std::uint64_t key = std::uint64_t{item} << 44U | std::uint64_t{origin} << 22U | at;
-    if (!known.insert(key).second) return;
-    todo.push_back(nodes.size());
-    nodes.push_back({item, origin, at, parent, waiting});
-  };
-  const auto add_rules = [&](std::uint16_t head, Rank origin, Rank at, std::int64_t parent,
-                             std::int64_t waiting) {
-    for (std::uint32_t item : masks_.rules_of(head)) {
-      while (masks_.next(item) != ItemMasks::kEnd) ++item;
-      add(item, origin, at, parent, waiting);
-    }
-  };
-  add_rules(tables_.start, 0, accepted, kNone, kNone);
+// Goes back from the end of the text to the places before the cut.
+void Chart::remember_ending() {
+  if (behind_ == 0 || behind_ > text_.size()) return;
+  Search search;
+  search.cut = static_cast<std::uint32_t>(text_.size() - behind_);
+  const auto accepted = static_cast<Rank>(accepted_);
+  if (places_[accepted].site.at < search.cut || places_[0].site.at >= search.cut) return;
+  search.incoming = edges_behind(search.cut);
+  const auto hole = std::find_if(places_.begin(), places_.end(),
+                                 [](const Place& place) { return place.site.kind == Kind::Hole; });
+  search.first_hole = static_cast<Rank>(hole - places_.begin());
+  add_rules(search, tables_.start, {0, 0, accepted, kNone, kNone});
+  while (!search.todo.empty() && search.nodes.size() < kMostNodes) {
+    const auto idx = static_cast<std::int64_t>(search.todo.back());
+    search.todo.pop_back();
+    if (!go_back(search, idx)) continue;
+    keep_ending(search.nodes, idx);
+    return;
+  }
+}
 
-  while (!todo.empty() && nodes.size() < kMostNodes) {
-    const auto i = static_cast<std::int64_t>(todo.back());
-    todo.pop_back();
-    const Unwound node = nodes[i];
-    auto edge = std::lower_bound(incoming.begin(), incoming.end(), node.at,
-                                 [](const Incoming& one, Rank to) { return one.to < to; });
-    const bool begins = masks_.begins(node.item);
-    const std::uint32_t before = begins ? node.item : node.item - 1;
-    const std::uint16_t symbol = begins ? ItemMasks::kEnd : masks_.next(before);
-    for (; edge != incoming.end() && edge->to == node.at; ++edge) {
-      if (edge->terminal >= 0 && edge->terminal != symbol) continue;
-      const std::uint32_t item = edge->terminal < 0 ? node.item : before;
-      if (!has_item(edge->from, node.origin, item)) continue;
-      if (is_before(edge->from)) {
-        keep_ending(nodes, static_cast<std::size_t>(i), places_[node.at].site, node.item);
-        return;
-      }
-      add(item, node.origin, edge->from, i, kNone);
-    }
-    if (begins) continue;
-    const Site& site = places_[node.at].site;
-    const bool in_place = site.kind == Kind::Hole
-                              ? has_item(node.at, node.origin, before)
-                              : (site.kind == Kind::LineStart && symbol == dedent_) ||
-                                    (masks_.is_nonterminal(symbol) && masks_.may_be_empty(symbol));
-    if (in_place) add(before, node.origin, node.at, i, kNone);
-    if (!masks_.is_nonterminal(symbol)) continue;
-    // Looked at first: what began behind the cut, then what began before all holes.
-    const std::size_t head = symbol - tables_.terminals;
-    for (int round = 0; round < 3; ++round) {
-      for (std::uint32_t d = places_[node.at].first_done; d < places_[node.at].last_done; ++d) {
-        const Rank origin = done_[d].origin;
-        const bool behind = !is_before(origin);
-        if (round != (behind ? 2 : origin < first_hole ? 1 : 0)) continue;
-        const Word heads = all_heads_[done_[d].heads + head / 64];
-        if ((heads >> (head % 64) & 1U) == 0 || !has_item(origin, node.origin, before)) continue;
-        if (behind) {
-          add(before, node.origin, origin, i, kNone);
-        } else {
-          add_rules(symbol, origin, node.at, i, before);
-        }
+// All complete rules of a nonterminal; the rest as in `node`.
+void Chart::add_rules(Search& search, std::uint16_t head, Unwound node) const {
+  for (std::uint32_t item : masks_.rules_of(head)) {
+    while (masks_.next(item) != ItemMasks::kEnd) ++item;
+    node.item = item;
+    search.add(node);
+  }
+}
+
+// Adds what a node may have come from. True when that was before the cut.
+bool Chart::go_back(Search& search, std::int64_t idx) const {
+  const Unwound node = search.nodes[idx];
+  const bool begins = masks_.begins(node.item);
+  const std::uint32_t before = begins ? node.item : node.item - 1;
+  const std::uint16_t symbol = begins ? ItemMasks::kEnd : masks_.next(before);
+  const auto first = std::lower_bound(search.incoming.begin(), search.incoming.end(), node.at,
+                                      [](const Incoming& one, Rank to) { return one.to < to; });
+  for (auto edge = first; edge != search.incoming.end() && edge->to == node.at; ++edge) {
+    if (edge->terminal >= 0 && edge->terminal != symbol) continue;
+    const std::uint32_t item = edge->terminal < 0 ? node.item : before;
+    if (!has_item(edge->from, node.origin, item)) continue;
+    if (places_[edge->from].site.at < search.cut) return true;
+    search.add({item, node.origin, edge->from, idx, kNone});
+  }
+  if (begins) return false;
+  const Site& site = places_[node.at].site;
+  const bool in_place = site.kind == Kind::Hole
+                            ? has_item(node.at, node.origin, before)
+                            : (site.kind == Kind::LineStart && symbol == dedent_) ||
+                                  (masks_.is_nonterminal(symbol) && masks_.may_be_empty(symbol));
+  if (in_place) search.add({before, node.origin, node.at, idx, kNone});
+  if (!masks_.is_nonterminal(symbol)) return false;
+  // Looked at first: what began behind the cut, then what began before all holes.
+  const std::size_t head = symbol - tables_.terminals;
+  for (int round = 0; round < 3; ++round) {
+    for (std::uint32_t d = places_[node.at].first_done; d < places_[node.at].last_done; ++d) {
+      const Rank origin = done_[d].origin;
+      const bool behind = places_[origin].site.at >= search.cut;
+      if (round != (behind ? 2 : origin < search.first_hole ? 1 : 0)) continue;
+      const Word heads = all_heads_[done_[d].heads + head / 64];
+      if ((heads >> (head % 64) & 1U) == 0 || !has_item(origin, node.origin, before)) continue;
+      if (behind) {
+        search.add({before, node.origin, origin, idx, kNone});
+      } else {
+        add_rules(search, symbol, {0, origin, node.at, idx, before});
       }
     }
   }
+  return false;
 }
 
 }  // namespace lacuna::grammar
