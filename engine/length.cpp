@@ -149,6 +149,8 @@ std::vector<int> lengths_between(std::span<const int> first, int best) {
 
 LengthCalibration with_prior(LengthCalibration calibration, const LengthPrior& prior) {
   constexpr double kLeastDeviation = 0.1;  // as a measured one has
+  constexpr double kWeight = 1;            // docs/quality.md has others
+  calibration.prior_weight = kWeight;
   calibration.log_mean = prior.log_mean;
   calibration.log_deviation = std::max(kLeastDeviation, prior.log_deviation);
   return calibration;

@@ -5,7 +5,7 @@ namespace lacuna::engine {
 
 struct LengthPrior {
   // Of the natural logarithm of tokens. Takes the place of LengthCalibration's, which is that of all
-  // holes; its weight stays what was measured.
+  // holes and has a weight that makes up for it.
   double log_mean = 0;
   double log_deviation = 1;
   int least = 1;  // tokens: no less can be right
