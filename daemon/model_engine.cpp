@@ -5,6 +5,7 @@
 
 #include "daemon/checked_infill.h"
 #include "daemon/fill_engine.h"
+#include "engine/device_memory.h"
 #include "support/language.h"
 
 namespace lacuna::daemon {
@@ -110,6 +111,8 @@ class ModelEngine : public FillEngine {
       return fill_all(order, on_step, stop);
     } catch (const std::bad_alloc&) {
       return fail(ErrorCode::Unavailable, "there is not enough memory for this fill");
+    } catch (const kernels::DeviceError& error) {
+      return engine::device_failure(error);
     }
   }
 
