@@ -16,6 +16,7 @@
 #include "cli/load_model.h"
 #include "cli/option_checks.h"
 #include "cli/standard_io.h"
+#include "engine/device_memory.h"
 #include "engine/random_weights.h"
 
 namespace lacuna::cli {
@@ -125,6 +126,7 @@ Result<Json> bench_model(const BenchOptions& options, Terminal& terminal) {
     if (!loaded) return loaded.error();
     if (dtypes.empty()) {
       result["model"] = {{"name", loaded->place.name}, {"parameters", loaded->parameters}};
+      result["device"] = loaded->device.name();
       result["cpu"] = {{"instruction_set", kernels::name_of(loaded->context->isa())},
                        {"threads", loaded->context->pool().threads()}};
       result["tokenizer"] = tokenizer_json(*loaded->model.tokenizer(), options.runs);
@@ -138,27 +140,61 @@ Result<Json> bench_model(const BenchOptions& options, Terminal& terminal) {
   return result;
 }
 
+engine::ModelConfig shape_named(const std::string& name) {
+  return name == "dream-7b" ? engine::dream_seven_billion() : engine::qwen2_half_billion();
+}
+
+// Random weights in the memory of a device, or of the host. The backend outlives the transformer.
+struct RandomModel {
+  std::unique_ptr<kernels::Backend> gpu;
+  engine::Transformer transformer;
+};
+
+Result<RandomModel> random_model(const engine::ModelConfig& config, const engine::Device& device,
+                                 const Numbers& numbers, double vram,
+                                 kernels::CpuContext& context) {
+  const engine::RandomWeights weights = engine::random_weights(config, kernels::DType::BF16);
+  if (device.kind == engine::DeviceKind::Cpu) {
+    engine::Transformer transformer =
+        engine::Transformer::load(config, weights.tensors, context, numbers.format);
+    return RandomModel{.gpu = nullptr, .transformer = std::move(transformer)};
+  }
+  Result<std::unique_ptr<kernels::Backend>> gpu = engine::open_gpu(
+      config, weights.tensors, numbers.format, device, static_cast<std::uint64_t>(vram * 1e9));
+  if (!gpu) return gpu.error();
+  engine::Transformer transformer =
+      engine::Transformer::load(config, weights.tensors, **gpu, numbers.format);
+  return RandomModel{.gpu = std::move(*gpu), .transformer = std::move(transformer)};
+}
+
 // A shape without files: passes only.
 Result<Json> bench_random(const BenchOptions& options, Terminal& terminal) {
-  const engine::ModelConfig config = engine::qwen2_half_billion();
+  const engine::ModelConfig config = shape_named(options.random);
   if (const auto ok = check_tokens(options, config); !ok) return ok.error();
+  const Result<engine::DeviceWish> wish = engine::parse_device(options.common.device);
+  if (!wish) return wish.error();
+  const Result<engine::Device> device = engine::choose_device(*wish, engine::probe_cuda());
+  if (!device) return device.error();
   const kernels::Isa isa = kernels::best_isa();
   kernels::CpuContext context(
       isa, options.common.threads > 0 ? options.common.threads : engine::default_threads());
   Json result = {
       {"model", {{"name", "random " + options.random}}},
+      {"device", device->name()},
       {"cpu", {{"instruction_set", kernels::name_of(isa)}, {"threads", context.pool().threads()}}}};
   Json dtypes = Json::array();
   for (const std::string& dtype : options.dtypes) {
     const Notice notice(&terminal, "measuring " + options.random + " in " + dtype + " ...");
     CommonOptions common = options.common;
     common.dtype = dtype;
-    const Numbers numbers = choose_numbers(common, kernels::DType::BF16, isa);
-    const engine::RandomWeights weights = engine::random_weights(config, kernels::DType::BF16);
-    const engine::Transformer transformer =
-        engine::Transformer::load(config, weights.tensors, context, numbers.format);
-    dtypes.push_back({{"dtype", describe(numbers)},
-                      {"passes", passes_json(options, transformer, context, numbers.precision)}});
+    const Numbers numbers = device->kind == engine::DeviceKind::Cuda
+                                ? choose_gpu_numbers(common, kernels::DType::BF16)
+                                : choose_numbers(common, kernels::DType::BF16, isa);
+    const Result<RandomModel> model = random_model(config, *device, numbers, common.vram, context);
+    if (!model) return model.error();
+    dtypes.push_back(
+        {{"dtype", describe(numbers)},
+         {"passes", passes_json(options, model->transformer, context, numbers.precision)}});
   }
   result["dtypes"] = std::move(dtypes);
   return result;
@@ -177,7 +213,8 @@ std::vector<std::string> timed(const std::string& name, const Json& entry,
 }
 
 std::string as_text(const Json& result) {
-  std::string text = result["model"]["name"].get<std::string>() + ", " +
+  std::string text = result["model"]["name"].get<std::string>() + ", on " +
+                     result["device"].get<std::string>() + ", " +
                      result["cpu"]["instruction_set"].get<std::string>() + ", " +
                      result["cpu"]["threads"].dump() + " threads\n";
   for (const Json& entry : result["dtypes"]) {
@@ -233,6 +270,7 @@ Command add_bench(CLI::App& root) {
       ->delimiter(',')
       ->type_name("TYPE,TYPE")
       ->check(one_of({"auto", "f32", "bf16", "int8"}));
+  add_gpu_options(*app, options->common);
   app->add_option("--threads", options->common.threads, "CPU threads (default: all that may run)")
       ->type_name("N")
       ->check(whole_number(1, 1024));
@@ -241,9 +279,10 @@ Command add_bench(CLI::App& root) {
       ->check(whole_number(1, 10000));
   CLI::Option* random =
       app->add_option("--random", options->random,
-                      "Instead of a model's files, random weights of this shape: qwen2-0.5b")
+                      "Instead of a model's files, random weights of this shape: qwen2-0.5b or "
+                      "dream-7b")
           ->type_name("SHAPE")
-          ->check(one_of({"qwen2-0.5b"}));
+          ->check(one_of({"qwen2-0.5b", "dream-7b"}));
   add_json_option(*app, options->common, "Print JSON");
   app->add_option("--model", options->common.model, "A model by name or folder (default: embedded)")
       ->type_name("DIR")

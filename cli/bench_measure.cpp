@@ -77,9 +77,27 @@ PassTiming time_pass(const engine::Transformer& transformer, kernels::CpuContext
   engine::ForwardPass pass(transformer, context, {.canvas = tokens}, precision);
   // The first pass of a canvas must compute all rows.
   pass.run(canvas, iota(0, tokens), wanted);
+  const int count = static_cast<int>(wanted.size());
+  std::vector<kernels::RowResult> drawn(wanted.size());
+  const std::vector<std::int32_t> drawn_rows = iota(0, count);
+  const std::vector<std::int32_t> no_bans(wanted.size() + 1);
+  const std::vector<double> uniforms(wanted.size());
   const Timing time = time_runs(runs, [&] {
     pass.run(canvas, computed, wanted);
-    pass.logits(0, static_cast<int>(wanted.size()), logits.data());
+    if (!pass.keeps_logits()) return pass.logits(0, count, logits.data());
+    // A device draws from logits where they are; what was drawn is what a step waits for.
+    pass.keep_logits(0, count);
+    pass.draw({.results = drawn,
+               .logits = nullptr,
+               .rows = drawn_rows,
+               .allowed = {},
+               .forbidden = -1,
+               .banned = {},
+               .banned_begin = no_bans,
+               .uniforms = uniforms,
+               .V = 0,
+               .temperature = 0,
+               .confidence = kernels::RowConfidence::NegativeEntropy});
   });
   const double operations = operations_of(config, tokens, rows, static_cast<int>(wanted.size()));
   return {.tokens = tokens, .rows = rows, .time = time, .gflops = operations / time.best / 1e9};

@@ -120,15 +120,23 @@ void add_model_option(CLI::App& app, CommonOptions& options) {
       ->type_name("DIR");
 }
 
-void add_device_options(CLI::App& app, CommonOptions& options) {
+void add_gpu_options(CLI::App& app, CommonOptions& options) {
   app.add_option("--device", options.device,
                  "auto, cpu, cuda or cuda:N. auto takes a GPU where one can be used (default auto)")
       ->type_name("DEVICE")
       ->check(problem_of_device);
+  app.add_option("--vram", options.vram,
+                 "The most GB of a GPU that the model may take (default: what is free)")
+      ->type_name("GB")
+      ->check(CLI::PositiveNumber);
+}
+
+void add_device_options(CLI::App& app, CommonOptions& options) {
+  add_gpu_options(app, options);
   app.add_option(
          "--dtype", options.dtype,
          "Numbers to compute with: auto, f32, bf16 or int8. auto keeps bf16 and 8-bit weights and "
-         "uses bf16 products where the CPU has them (default " +
+         "uses bf16 products where the CPU has them; a GPU has them always (default " +
              options.dtype + ")")
       ->type_name("TYPE")
       ->check(one_of({"auto", "f32", "bf16", "int8"}));

@@ -20,6 +20,7 @@ namespace lacuna::cli {
 struct CommonOptions {
   std::string model;            // a name or a folder; empty: the default one
   std::string device = "auto";  // passed engine::parse_device()
+  double vram = 0;              // GB of a GPU that a model may take; 0: what is free
   std::string dtype = "auto";   // auto, f32, bf16, int8
   int threads = 0;              // 0: as many as may run at a time
   bool exact = false;
@@ -29,7 +30,8 @@ struct CommonOptions {
 
 // Each adds options to a command; their values have been checked when parsing is done.
 void add_model_option(CLI::App& app, CommonOptions& options);
-void add_device_options(CLI::App& app, CommonOptions& options);  // --device --dtype --threads
+void add_gpu_options(CLI::App& app, CommonOptions& options);     // --device --vram
+void add_device_options(CLI::App& app, CommonOptions& options);  // those, --dtype --threads
 void add_seed_option(CLI::App& app, CommonOptions& options);
 void add_json_option(CLI::App& app, CommonOptions& options, const std::string& what);
 

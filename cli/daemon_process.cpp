@@ -26,6 +26,7 @@ daemon::ModelLoader model_loader(const daemon::Settings& settings) {
   CommonOptions options;
   options.model = settings.model;
   options.device = settings.device;
+  options.vram = settings.vram;
   options.threads = settings.threads;
   return [options]() -> Result<std::unique_ptr<daemon::LoadedModel>> {
     Result<LoadedModel> loaded = load_model(options, true, nullptr);
@@ -33,9 +34,7 @@ daemon::ModelLoader model_loader(const daemon::Settings& settings) {
     const engine::ModelConfig& config = loaded->model.config();
     daemon::ModelFacts facts;
     facts.name = loaded->place.name;
-    facts.device = loaded->device.kind == engine::DeviceKind::Cpu
-                       ? "cpu"
-                       : "cuda:" + std::to_string(loaded->device.index);
+    facts.device = loaded->device.name();
     facts.numbers = describe(loaded->numbers);
     facts.bytes = loaded->bytes;
     facts.parameters = loaded->parameters;
@@ -84,6 +83,7 @@ Result<daemon::SettingsState> settings_of(const DaemonOptions& options) {
   }
   if (!options.common.model.empty()) given("model", options.common.model);
   if (options.common.device != "auto") given("device", options.common.device);
+  if (options.common.vram > 0) given("vram", std::to_string(options.common.vram));
   if (options.common.threads != 0) given("threads", std::to_string(options.common.threads));
   if (!options.http.empty()) given("http.address", options.http);
   // What is wrong on the command line is not only warned of.

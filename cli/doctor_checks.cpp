@@ -30,9 +30,7 @@ Check check_device(const CommonOptions& options, const engine::CudaState& cuda) 
   const Result<engine::Device> device =
       wish ? engine::choose_device(*wish, cuda) : Result<engine::Device>(wish.error());
   if (!device) return {Status::Fail, "device", device.error().message, "use --device auto"};
-  const std::string name =
-      device->kind == engine::DeviceKind::Cpu ? "cpu" : "cuda:" + std::to_string(device->index);
-  return {Status::Ok, "device", "models run on " + name, ""};
+  return {Status::Ok, "device", "models run on " + device->name(), ""};
 }
 
 // A fill so small that only something broken can make it slow.
@@ -70,9 +68,9 @@ void check_model(const CommonOptions& options, std::vector<Check>& checks) {
   const double megabytes = static_cast<double>(model->bytes) / 1e6;
   checks.push_back({Status::Ok, "model",
                     place->name + ", " + grouped(static_cast<std::uint64_t>(model->parameters)) +
-                        " parameters, " + describe(model->numbers) + ", loaded in " +
-                        milliseconds(model->seconds) + " (" + fixed(megabytes / model->seconds, 0) +
-                        " MB/s)",
+                        " parameters, " + describe(model->numbers) + ", on " +
+                        model->device.name() + ", loaded in " + milliseconds(model->seconds) +
+                        " (" + fixed(megabytes / model->seconds, 0) + " MB/s)",
                     ""});
   checks.push_back(check_fill(*model));
 }
@@ -161,8 +159,7 @@ Check check_cuda(const engine::CudaState& cuda) {
   if (!cuda.problem.empty()) {
     return {Status::Warn, "cuda", cuda.problem, "models run on the CPU meanwhile"};
   }
-  return {Status::Ok, "cuda", joined(cuda.gpus),
-          cuda.runs_models ? "" : "models run on the CPU: the engine has no CUDA path yet"};
+  return {Status::Ok, "cuda", joined(cuda.gpus), ""};
 }
 
 std::vector<Check> run_checks(const CommonOptions& options) {

@@ -67,7 +67,7 @@ Json model_json(const LoadedModel& model) {
 }
 
 Json device_json(const LoadedModel& model) {
-  return {{"kind", "cpu"},
+  return {{"kind", model.device.name()},
           {"instruction_set", kernels::name_of(model.context->isa())},
           {"threads", model.context->pool().threads()}};
 }

@@ -17,6 +17,37 @@ std::uint64_t size_of_files(const engine::Checkpoint& checkpoint) {
   return bytes;
 }
 
+Result<LoadedModel> load_on(const engine::Device& device, const ModelPlace& place,
+                            const CommonOptions& options, bool needs_tokenizer) {
+  const auto start = std::chrono::steady_clock::now();
+  const Result<engine::Checkpoint> checkpoint = engine::Checkpoint::open(place.folder);
+  if (!checkpoint) return checkpoint.error();
+  const kernels::Isa isa = kernels::best_isa();
+  const kernels::DType stored = checkpoint->tensors().layers[0].q.type;
+  const Numbers numbers = device.kind == engine::DeviceKind::Cuda
+                              ? choose_gpu_numbers(options, stored)
+                              : choose_numbers(options, stored, isa);
+  const int threads = options.threads > 0 ? options.threads : engine::default_threads();
+  auto context = std::make_unique<kernels::CpuContext>(isa, threads);
+  Result<engine::Model> model =
+      engine::Model::load(place.folder, *context,
+                          {.format = numbers.format,
+                           .precision = numbers.precision,
+                           .needs_tokenizer = needs_tokenizer,
+                           .device = device,
+                           .vram = static_cast<std::uint64_t>(options.vram * 1e9)});
+  if (!model) return model.error();
+  const std::chrono::duration<double> seconds = std::chrono::steady_clock::now() - start;
+  return LoadedModel{.place = place,
+                     .device = device,
+                     .numbers = numbers,
+                     .seconds = seconds.count(),
+                     .bytes = size_of_files(*checkpoint),
+                     .parameters = checkpoint->parameter_count(),
+                     .context = std::move(context),
+                     .model = std::move(*model)};
+}
+
 }  // namespace
 
 Numbers choose_numbers(const CommonOptions& options, kernels::DType stored, kernels::Isa isa) {
@@ -32,6 +63,15 @@ Numbers choose_numbers(const CommonOptions& options, kernels::DType stored, kern
   if (!bf16) return {kernels::WeightFormat::F32, kernels::Precision::F32};
   const bool fast = isa == kernels::Isa::Avx512Bf16 && !options.exact;
   return {kernels::WeightFormat::Bf16, fast ? kernels::Precision::Bf16 : kernels::Precision::F32};
+}
+
+Numbers choose_gpu_numbers(const CommonOptions& options, kernels::DType stored) {
+  const bool chosen = options.dtype == "auto";
+  if (options.exact || options.dtype == "f32" || (chosen && stored == kernels::DType::F32))
+    return {kernels::WeightFormat::F32, kernels::Precision::F32};
+  if (options.dtype == "int8" || (chosen && !kernels::is_float(stored)))
+    return {kernels::WeightFormat::Int8, kernels::Precision::F32};
+  return {kernels::WeightFormat::Bf16, kernels::Precision::Bf16};
 }
 
 std::string describe(Numbers numbers) {
@@ -55,33 +95,17 @@ Result<LoadedModel> load_model(const CommonOptions& options, bool needs_tokenize
   }
   const Result<engine::DeviceWish> wish = engine::parse_device(options.device);
   if (!wish) return wish.error();
-  Result<engine::Device> device = engine::choose_device(*wish, engine::probe_cuda());
+  const Result<engine::Device> device = engine::choose_device(*wish, engine::probe_cuda());
   if (!device) return device.error();
-  Result<ModelPlace> place = place_of_model(options);
+  const Result<ModelPlace> place = place_of_model(options);
   if (!place) return place.error();
 
   const Notice notice(terminal, "loading the model " + place->name + " ...");
-  const auto start = std::chrono::steady_clock::now();
-  const Result<engine::Checkpoint> checkpoint = engine::Checkpoint::open(place->folder);
-  if (!checkpoint) return checkpoint.error();
-  const kernels::Isa isa = kernels::best_isa();
-  const Numbers numbers = choose_numbers(options, checkpoint->tensors().layers[0].q.type, isa);
-  const int threads = options.threads > 0 ? options.threads : engine::default_threads();
-  auto context = std::make_unique<kernels::CpuContext>(isa, threads);
-  Result<engine::Model> model = engine::Model::load(place->folder, *context,
-                                                    {.format = numbers.format,
-                                                     .precision = numbers.precision,
-                                                     .needs_tokenizer = needs_tokenizer});
-  if (!model) return model.error();
-  const std::chrono::duration<double> seconds = std::chrono::steady_clock::now() - start;
-  return LoadedModel{.place = std::move(*place),
-                     .device = std::move(*device),
-                     .numbers = numbers,
-                     .seconds = seconds.count(),
-                     .bytes = size_of_files(*checkpoint),
-                     .parameters = checkpoint->parameter_count(),
-                     .context = std::move(context),
-                     .model = std::move(*model)};
+  Result<LoadedModel> loaded = load_on(*device, *place, options, needs_tokenizer);
+  const bool on_gpu = device->kind == engine::DeviceKind::Cuda;
+  if (loaded || !on_gpu || !wish->automatic || loaded.error().code != ErrorCode::Unavailable)
+    return loaded;
+  return load_on({.reason = loaded.error().message}, *place, options, needs_tokenizer);
 }
 
 }  // namespace lacuna::cli

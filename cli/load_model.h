@@ -21,6 +21,9 @@ struct Numbers {
 // stay bf16, which is exact, and integers int8; exact products are those in float32.
 Numbers choose_numbers(const CommonOptions& options, kernels::DType stored, kernels::Isa isa);
 
+// The same on a GPU, where bf16 weights have bf16 products and exact products need float weights.
+Numbers choose_gpu_numbers(const CommonOptions& options, kernels::DType stored);
+
 // "int8", "bf16", "f32", or "bf16 weights, f32 products".
 std::string describe(Numbers numbers);
 

@@ -41,6 +41,7 @@ std::vector<std::string> serve_command(const DaemonOptions& options,
   };
   if (!options.common.model.empty()) add("--model", options.common.model);
   if (options.common.device != "auto") add("--device", options.common.device);
+  if (options.common.vram > 0) add("--vram", std::to_string(options.common.vram));
   if (options.common.threads != 0) add("--threads", std::to_string(options.common.threads));
   if (!options.http.empty()) add("--http", options.http);
   for (const std::string& set : options.set) add("--set", set);

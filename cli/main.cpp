@@ -10,6 +10,7 @@
 #include "cli/exit.h"
 #include "cli/help.h"
 #include "cli/standard_io.h"
+#include "engine/device_memory.h"
 
 namespace {
 
@@ -122,6 +123,8 @@ int main(int argc, char** argv) {
     return report(
         "there is not enough memory; try a smaller model, --dtype bf16 or a smaller "
         "--context");
+  } catch (const lacuna::kernels::DeviceError& error) {
+    return report(lacuna::engine::device_failure(error));
   } catch (const std::exception& error) {
     return report(std::string("this is a bug: ") + error.what());
   }

@@ -7,6 +7,7 @@
 #include "daemon/checked_alternatives.h"
 #include "daemon/checked_infill.h"
 #include "daemon/fill_engine.h"
+#include "engine/device_memory.h"
 #include "grammar/rewrite.h"
 #include "support/language.h"
 
@@ -120,6 +121,8 @@ class ModelEngine : public FillEngine {
       return fill_all(order, on_step, stop);
     } catch (const std::bad_alloc&) {
       return fail(ErrorCode::Unavailable, "there is not enough memory for this fill");
+    } catch (const kernels::DeviceError& error) {
+      return engine::device_failure(error);
     }
   }
 

@@ -23,6 +23,8 @@ const std::vector<SettingInfo>& table() {
        "Name or folder of the model; empty: the one that ships with Lacuna."},
       {"device", Scope::Daemon, &Settings::device,
        "Where the model runs: auto, cpu, cuda or cuda:N."},
+      {"vram", Scope::Daemon, &Settings::vram,
+       "The most GB of a GPU that the model may take; 0: what is free.", 0, 4096},
       {"threads", Scope::Daemon, &Settings::threads,
        "CPU threads of the model; 0: as many as may run at a time.", 0, 1024},
       {"idle.unloadMinutes", Scope::Daemon, &Settings::idle_unload_minutes,

@@ -27,6 +27,7 @@ struct Settings {
   // Of the daemon.
   std::string model;
   std::string device = "auto";
+  double vram = 0;
   int threads = 0;
   int idle_unload_minutes = 10;
   int idle_exit_minutes = 30;

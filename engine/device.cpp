@@ -71,7 +71,7 @@ Result<DeviceWish> parse_device(std::string_view text) {
 CudaState probe_cuda() {
   const kernels::cuda::CudaProbe probe = kernels::cuda::probe();
   CudaState state;
-  state.built = probe.built;
+  state.built = state.runs_models = probe.built;
   state.problem = probe.problem;
   // Only the first device is asked for its name; the others are there by number.
   for (int i = 0; i < probe.device_count; ++i) {

@@ -34,6 +34,11 @@ struct CudaState {
 CudaState probe_cuda();
 
 struct Device {
+  // "cpu", "cuda:0"
+  std::string name() const {
+    return kind == DeviceKind::Cpu ? "cpu" : "cuda:" + std::to_string(index);
+  }
+
   DeviceKind kind = DeviceKind::Cpu;
   int index = 0;
   std::string reason = {};  // why "auto" took this one

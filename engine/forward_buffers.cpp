@@ -123,7 +123,9 @@ void ForwardPass::Buffers::allocate() {
 
 int logit_rows(int rows, int vocab_size) {
   const std::size_t row = static_cast<std::size_t>(vocab_size) * sizeof(float);
-  return std::min(rows, static_cast<int>(std::max<std::size_t>(1, kLogitBytes / row)));
+  const int fit = static_cast<int>(std::max<std::size_t>(1, kLogitBytes / row));
+  // A product on a GPU reads the weights once for each 64 rows.
+  return std::min(rows, fit > 64 ? fit / 64 * 64 : fit);
 }
 
 ForwardPass::ForwardPass(ForwardPass&&) noexcept = default;

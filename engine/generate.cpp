@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "engine/device_memory.h"
 #include "engine/tokenizer/chat_template.h"
 #include "engine/transformer_predictor.h"
 
@@ -89,9 +90,16 @@ Result<GenerateResult> generate(const Model& model, const GenerateRequest& reque
   };
   if (!request.exact) denoising.cache = request.cache;
 
-  TransformerPredictor predictor(model.transformer(), model.context(), limits_of(denoising),
-                                 model.precision());
-  Result<DenoiseResult> denoised = denoise(predictor, denoising);
+  const auto run = [&]() -> Result<DenoiseResult> {
+    try {
+      TransformerPredictor predictor(model.transformer(), model.context(), limits_of(denoising),
+                                     model.precision());
+      return denoise(predictor, denoising);
+    } catch (const kernels::DeviceError& error) {
+      return device_failure(error);
+    }
+  };
+  Result<DenoiseResult> denoised = run();
   if (!denoised) return denoised.error();
   result.sequence = std::move(denoised->canvas);
   result.steps_run = denoised->steps_run;

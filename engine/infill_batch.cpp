@@ -9,6 +9,7 @@
 
 #include "engine/canvas.h"
 #include "engine/canvas_run.h"
+#include "engine/device_memory.h"
 #include "engine/length.h"
 #include "engine/transformer_predictor.h"
 
@@ -223,7 +224,11 @@ Result<std::vector<InfillResult>> infill_batch(const Model& model,
   }
   const Result<std::optional<CopyMixing>> mixing = copy_mixing_for(model, common.options);
   if (!mixing) return mixing.error();
-  return InfillBatch(model, requests, *mixing).run();
+  try {
+    return InfillBatch(model, requests, *mixing).run();
+  } catch (const kernels::DeviceError& error) {
+    return device_failure(error);
+  }
 }
 
 }  // namespace lacuna::engine

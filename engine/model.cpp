@@ -4,6 +4,8 @@
 #include <array>
 #include <utility>
 
+#include "engine/device_memory.h"
+
 namespace lacuna::engine {
 namespace {
 
@@ -28,6 +30,32 @@ Result<std::int32_t> find_mask_token(const ModelConfig& config, const Tokenizer*
               "none of <|mask|>, <|mdm_mask|>, <M>, <mask>; this is not a masked-diffusion model");
 }
 
+struct LoadedWeights {
+  std::unique_ptr<kernels::Backend> device;
+  Transformer transformer;
+};
+
+Result<LoadedWeights> load_on_gpu(const Checkpoint& checkpoint, const LoadOptions& options) {
+  Result<std::unique_ptr<kernels::Backend>> device = open_gpu(
+      checkpoint.config(), checkpoint.tensors(), options.format, options.device, options.vram);
+  if (!device) return device.error();
+  try {
+    Transformer transformer =
+        Transformer::load(checkpoint.config(), checkpoint.tensors(), **device, options.format);
+    return LoadedWeights{.device = std::move(*device), .transformer = std::move(transformer)};
+  } catch (const kernels::DeviceError& error) {
+    return device_failure(error);
+  }
+}
+
+Result<LoadedWeights> load_weights(const Checkpoint& checkpoint, kernels::CpuContext& context,
+                                   const LoadOptions& options) {
+  if (options.device.kind == DeviceKind::Cuda) return load_on_gpu(checkpoint, options);
+  return LoadedWeights{.device = nullptr,
+                       .transformer = Transformer::load(checkpoint.config(), checkpoint.tensors(),
+                                                        context, options.format)};
+}
+
 }  // namespace
 
 std::vector<std::int32_t> text_end_tokens(const ModelConfig& config, const Tokenizer* tokenizer) {
@@ -41,8 +69,11 @@ std::vector<std::int32_t> text_end_tokens(const ModelConfig& config, const Token
   return ends;
 }
 
-Model::Model(Checkpoint checkpoint, Transformer transformer)
-    : checkpoint_(std::move(checkpoint)), transformer_(std::move(transformer)) {}
+Model::Model(Checkpoint checkpoint, std::unique_ptr<kernels::Backend> device,
+             Transformer transformer)
+    : checkpoint_(std::move(checkpoint)),
+      device_(std::move(device)),
+      transformer_(std::move(transformer)) {}
 
 void Model::allow_tokens() {
   const auto V = static_cast<std::size_t>(config().vocab_size);
@@ -103,9 +134,9 @@ Result<Model> Model::load(const std::filesystem::path& folder, kernels::CpuConte
                     std::to_string(checkpoint->config().intermediate_size) + ", the limit is " +
                     std::to_string(kernels::kMaxInt8Depth));
   }
-  Transformer transformer =
-      Transformer::load(checkpoint->config(), checkpoint->tensors(), context, options.format);
-  Model model(std::move(*checkpoint), std::move(transformer));
+  Result<LoadedWeights> weights = load_weights(*checkpoint, context, options);
+  if (!weights) return weights.error();
+  Model model(std::move(*checkpoint), std::move(weights->device), std::move(weights->transformer));
   model.context_ = &context;
   model.precision_ = options.precision;
   model.tokenizer_ = std::move(tokenizer);

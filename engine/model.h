@@ -9,6 +9,7 @@
 #include "engine/blank_pairs.h"
 #include "engine/checkpoint/checkpoint.h"
 #include "engine/copy_calibration.h"
+#include "engine/device.h"
 #include "engine/length_calibration.h"
 #include "engine/tokenizer/tokenizer.h"
 #include "engine/transformer.h"
@@ -21,10 +22,14 @@ struct LoadOptions {
   kernels::WeightFormat format = kernels::WeightFormat::F32;
   kernels::Precision precision = kernels::Precision::F32;
   bool needs_tokenizer = true;
+  // On a GPU F32 weights are multiplied in float and all others in bf16, whatever `precision`.
+  Device device = {};
+  std::uint64_t vram = 0;  // the most bytes of a GPU that the model may take; 0: what is free
 };
 
 class Model {
  public:
+  // Unavailable where the model does not fit the device, or the device fails.
   static Result<Model> load(const std::filesystem::path& folder, kernels::CpuContext& context,
                             const LoadOptions& options);
 
@@ -59,10 +64,11 @@ class Model {
   const BlankPairs& blank_pairs() const { return blank_pairs_; }
 
  private:
-  Model(Checkpoint checkpoint, Transformer transformer);
+  Model(Checkpoint checkpoint, std::unique_ptr<kernels::Backend> device, Transformer transformer);
   void allow_tokens();
 
   Checkpoint checkpoint_;  // mapped as long as the transformer reads its embedding table
+  std::unique_ptr<kernels::Backend> device_;  // where the transformer is; null: on the CPU
   Transformer transformer_;
   kernels::CpuContext* context_ = nullptr;
   kernels::Precision precision_ = kernels::Precision::F32;

@@ -60,7 +60,7 @@ RandomWeights random_weights(const ModelConfig& config, kernels::DType type) {
   }
   weights.tensors.embedding = view({V, D});
   weights.tensors.norm = view({D});
-  weights.tensors.lm_head = weights.tensors.embedding;
+  weights.tensors.lm_head = weights.tensors.embedding;  // the same numbers where they are not tied
   return weights;
 }
 
@@ -80,6 +80,21 @@ ModelConfig qwen2_half_billion() {
   config.tied_embeddings = true;
   config.qkv_bias = true;
   config.shift_logits = true;
+  return config;
+}
+
+ModelConfig dream_seven_billion() {
+  ModelConfig config = qwen2_half_billion();
+  config.architecture = Architecture::Dream;
+  config.vocab_size = 152064;
+  config.hidden_size = 3584;
+  config.intermediate_size = 18944;
+  config.layers = 28;
+  config.heads = 28;
+  config.kv_heads = 4;
+  config.head_size = 128;
+  config.max_positions = 131072;
+  config.tied_embeddings = false;
   return config;
 }
 

@@ -20,5 +20,7 @@ RandomWeights random_weights(const ModelConfig& config, kernels::DType type);
 
 // The shape of Qwen2.5-0.5B, which Open-dCoder-0.5B has: 24 layers, 896 wide, 494 M parameters.
 ModelConfig qwen2_half_billion();
+// That of Dream-7B and DiffuCoder-7B: 28 layers, 3,584 wide, 7.6 billion parameters.
+ModelConfig dream_seven_billion();
 
 }  // namespace lacuna::engine

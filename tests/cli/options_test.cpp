@@ -32,6 +32,23 @@ TEST(NumbersTest, KeepBf16WeightsAndUseFastProductsWhereThereAreAny) {
   EXPECT_EQ(numbers("auto", true, DType::BF16, Isa::Avx512Bf16), "bf16 weights, f32 products");
 }
 
+TEST(NumbersTest, OfAGpuAreBf16ProductsUnlessFloatIsAskedForOrStored) {
+  const auto on_gpu = [](const std::string& dtype, bool exact, DType stored) {
+    CommonOptions options;
+    options.dtype = dtype;
+    options.exact = exact;
+    return describe(choose_gpu_numbers(options, stored));
+  };
+  EXPECT_EQ(on_gpu("auto", false, DType::BF16), "bf16");
+  EXPECT_EQ(on_gpu("auto", false, DType::F16), "bf16");
+  EXPECT_EQ(on_gpu("auto", false, DType::F32), "f32");
+  EXPECT_EQ(on_gpu("auto", false, DType::I4), "int8");
+  EXPECT_EQ(on_gpu("bf16", false, DType::F32), "bf16");
+  EXPECT_EQ(on_gpu("int8", false, DType::BF16), "int8");
+  EXPECT_EQ(on_gpu("auto", true, DType::BF16), "f32");
+  EXPECT_EQ(on_gpu("f32", false, DType::I8), "f32");
+}
+
 TEST(NumbersTest, DoWhatIsAsked) {
   EXPECT_EQ(numbers("f32", false, DType::BF16, Isa::Avx512Bf16), "f32");
   EXPECT_EQ(numbers("bf16", false, DType::F32, Isa::Avx512Bf16), "bf16");
