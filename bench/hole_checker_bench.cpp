@@ -21,7 +21,18 @@
 
 namespace {
 
-using namespace lacuna::grammar;
+using lacuna::grammar::ByteRange;
+using lacuna::grammar::Grammar;
+using lacuna::grammar::grammar_of;
+using lacuna::grammar::HoleChecker;
+using lacuna::grammar::is_closed;
+using lacuna::grammar::parse;
+using lacuna::grammar::Piece;
+using lacuna::grammar::pieces_of;
+using lacuna::grammar::ProgramRanges;
+using lacuna::grammar::random_holes;
+using lacuna::grammar::ranges_of;
+using lacuna::grammar::Verdict;
 
 constexpr std::size_t kMostBytes = 8000;  // about 200 lines: an enclosing item
 constexpr std::size_t kPatience = 4'000'000;
@@ -89,6 +100,7 @@ void denoise(HoleChecker& checker, const std::string& path, const std::string& t
   timed(checker, pieces_of(text, all), row.first_times);
   for (std::size_t masked = count * 3 / 4; masked > 0; --masked) {
     std::vector<ByteRange> holes;
+    holes.reserve(masked);
     for (std::size_t i = 0; i < masked; ++i) holes.push_back(ranges.tokens[order[i]]);
     std::sort(holes.begin(), holes.end(),
               [](const ByteRange& a, const ByteRange& b) { return a.begin < b.begin; });
@@ -117,6 +129,7 @@ void denoise(HoleChecker& checker, const std::string& path, const std::string& t
   }
   // A closing bracket that nothing opened, with a quarter of the region masked.
   std::vector<ByteRange> holes;
+  holes.reserve(count / 4);
   for (std::size_t i = 0; i < count / 4; ++i) holes.push_back(ranges.tokens[order[i]]);
   std::sort(holes.begin(), holes.end(),
             [](const ByteRange& a, const ByteRange& b) { return a.begin < b.begin; });
@@ -142,7 +155,7 @@ int main(int count, char** arguments) {
   for (int i = 3; i < count; ++i) {
     const auto content = lacuna::read_file(arguments[i], kMostBytes);
     if (!content || content->empty()) continue;
-    const std::string text(*content);
+    const std::string& text = *content;
     if (!lacuna::is_valid_utf8(text)) continue;
     const auto tree = parse(*grammar, text);
     if (!tree || tree->has_error()) continue;

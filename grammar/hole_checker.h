@@ -34,13 +34,14 @@ enum class HoleMode : std::uint8_t {
 };
 
 // Checks the states of one text, one after the other: an enclosing item with what it needs around it
-// to be a whole program. What two states have in common at their beginning is not done again. Bytes
-// need not be whole characters at the edge of a hole. One thread at a time.
+// to be a whole program. What two states have in common at their beginning is not done again, nor, for
+// most states that are possible, what they have in common at their end. Bytes need not be whole
+// characters at the edge of a hole. One thread at a time.
 class HoleChecker {
  public:
   struct Options {
     HoleMode mode = HoleMode::Closed;
-    std::size_t budget = 40'000;  // steps of the recogniser, about 50 ns each
+    std::size_t budget = 40'000;  // steps of the recogniser; eight times as many for a new text
   };
 
   // Null when there is no grammar for the language ("python", "cpp", "typescript", ...).
