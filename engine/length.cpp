@@ -1,6 +1,7 @@
 #include "engine/length.h"
 
 #include <algorithm>
+#include <cmath>
 #include <limits>
 #include <numeric>
 
@@ -191,7 +192,9 @@ std::vector<int> choose_lengths(const Model& model, const Canvas& canvas,
     const auto try_all = [&](std::span<const int> lengths) {
       const std::vector<double> confidence = prober.confidence(static_cast<int>(i), lengths);
       for (std::size_t l = 0; l < lengths.size(); ++l) {
-        const double score = judge.score(lengths[l], confidence[l]);
+        // That of the length, not of its logarithm, whose density is higher where it is short.
+        const double density = has_prior ? std::log(lengths[l]) : 0;
+        const double score = judge.score(lengths[l], confidence[l]) - density;
         if (score > best_score) {
           best_score = score;
           best = lengths[l];
