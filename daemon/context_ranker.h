@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstddef>
+#include <cstdint>
 #include <span>
 #include <string>
 #include <string_view>
@@ -11,6 +12,19 @@
 
 namespace lacuna::daemon {
 
+// Where a text is looked through: windows of whole lines that overlap, and the words of each. Making
+// one takes milliseconds for a long text, looking through it microseconds.
+struct ContextIndex {
+  struct Window {
+    std::size_t begin, end;            // bytes
+    std::vector<std::uint32_t> words;  // hashes of the rarer ones, sorted, each once
+  };
+  std::vector<Window> windows;
+};
+
+// Of the first 256 KiB.
+ContextIndex index_context(std::string_view text);
+
 struct ContextSource {
   std::string path;  // as shown to the model
   std::string_view text;
@@ -18,7 +32,7 @@ struct ContextSource {
   bool same_folder = false;
   double seconds_since_edit = 1e9;
   std::vector<std::size_t> edits = {};  // places in `text` that were edited lately
-  bool only_edits = false;              // nothing else of it counts: it is the file itself
+  const ContextIndex* index = nullptr;  // of `text`; null: it is made for this
 };
 
 struct ContextWish {
@@ -28,11 +42,10 @@ struct ContextWish {
   int max_tokens = 256;  // estimated as three bytes each
 };
 
-// Windows of whole lines of the sources, best first. A window scores by the rare words it shares
-// with the lines around the cursor (Jaccard, as published for RepoCoder's first round), a little
-// more for the same language and folder and where a source was edited lately, and more again where
-// one of the edits lies in it; at most two of a source, none that shares nothing. Looks at the first
-// 256 KiB of each source.
+// Windows of the sources, best first. A window scores by the rare words it shares with the lines
+// around the cursor (Jaccard, as published for RepoCoder's first round), a little more for the same
+// language and folder and where a source was edited lately, and more again where one of the edits
+// lies in it; at most two of a source, none that shares nothing.
 std::vector<ContextPiece> rank_context(const ContextWish& wish,
                                        std::span<const ContextSource> sources);
 

@@ -58,8 +58,13 @@ NeighbourFiles read_neighbours(const fs::path& folder, const std::string& langua
     }
     Result<std::string> text = read_file(file.path, kMaxNeighbourBytes);
     if (!text || text->find('\0') != std::string::npos) continue;
-    files.push_back(std::make_shared<const NeighbourFile>(NeighbourFile{
-        .path = path, .text = std::move(*text), .modified = file.modified, .size = file.size}));
+    ContextIndex index = index_context(*text);
+    files.push_back(
+        std::make_shared<const NeighbourFile>(NeighbourFile{.path = path,
+                                                            .text = std::move(*text),
+                                                            .modified = file.modified,
+                                                            .size = file.size,
+                                                            .index = std::move(index)}));
   }
   return files;
 }

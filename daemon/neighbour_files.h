@@ -8,6 +8,7 @@
 #include <string>
 #include <vector>
 
+#include "daemon/context_ranker.h"
 #include "daemon/ignore.h"
 
 namespace lacuna::daemon {
@@ -17,6 +18,7 @@ struct NeighbourFile {
   std::string text;
   std::filesystem::file_time_type modified;
   std::uint64_t size = 0;  // of the file, when it was read
+  ContextIndex index;
 };
 
 using NeighbourFiles = std::vector<std::shared_ptr<const NeighbourFile>>;

@@ -13,11 +13,28 @@ constexpr std::size_t kSameEdit = 200;  // bytes; nearer ones are one place
 // Of the file itself: what is nearer to the cursor than this stands on the canvas already.
 constexpr std::size_t kOnCanvas = 8 << 10;
 constexpr std::size_t kMaxFolders = 16;
+// What is indexed anew for one request: the loop must not be held up. The rest has its turn later.
+constexpr std::size_t kIndexBytes = 64 << 10;
+constexpr int kLinesAround = 6;  // of an edit
 constexpr std::chrono::seconds kFresh(10);
 
 std::string folder_of(const std::string& path) { return path.substr(0, path.rfind('/') + 1); }
 
 std::size_t distance(std::size_t a, std::size_t b) { return a < b ? b - a : a - b; }
+
+// Whole lines, some on each side of a place.
+std::string_view lines_around(std::string_view text, std::size_t place) {
+  std::size_t begin = std::min(place, text.size());
+  std::size_t end = begin;
+  for (int i = 0; i <= kLinesAround && begin > 0; ++i) {
+    if (i > 0) --begin;                                        // past the line end before
+    begin = begin == 0 ? 0 : text.rfind('\n', begin - 1) + 1;  // npos + 1 is 0
+  }
+  for (int i = 0; i < kLinesAround && end < text.size(); ++i) {
+    end = std::min(text.find('\n', end), text.size() - 1) + 1;
+  }
+  return text.substr(begin, end - begin);
+}
 
 // Bytes [begin, end) have become `inserted` bytes.
 void note_edit(std::vector<std::size_t>& edits, std::size_t begin, std::size_t end,
@@ -51,6 +68,7 @@ void note_difference(std::vector<std::size_t>& edits, std::string_view before,
 }  // namespace
 
 void Session::Impl::apply_change(Document& document, const lsp::ContentChange& change) {
+  document.index.reset();
   if (!change.range) {
     note_difference(document.edits, document.content.text(), change.text);
     document.content = lsp::TextDocument(change.text);
@@ -99,16 +117,23 @@ std::vector<ContextPiece> Session::Impl::context_for(const Document& document, s
   if (settings.values.context_tokens == 0) return {};
   std::vector<ContextSource> sources;
   const SteadyClock::time_point now = SteadyClock::now();
-  for (const auto& [uri, other] : documents) {
+  std::size_t indexed = 0;
+  for (auto& [uri, other] : documents) {
     if (uri == document.uri || !other.excluded.empty() || other.out_of_step) continue;
     if (other.content.text().find('\0') != std::string::npos) continue;
+    if (!other.index) {
+      if (indexed > kIndexBytes) continue;
+      indexed += other.content.text().size();
+      other.index = index_context(other.content.text());
+    }
     const std::chrono::duration<double> age = now - other.last_edit;
     sources.push_back({.path = rules.path_in_folder(other.path),
                        .text = other.content.text(),
                        .language = other.language,
                        .same_folder = folder_of(other.path) == folder_of(document.path),
                        .seconds_since_edit = age.count(),
-                       .edits = other.edits});
+                       .edits = other.edits,
+                       .index = &*other.index});
   }
   // Those that were edited last are most likely to matter; the rest would only cost time.
   std::stable_sort(sources.begin(), sources.end(), [](const auto& a, const auto& b) {
@@ -121,18 +146,18 @@ std::vector<ContextPiece> Session::Impl::context_for(const Document& document, s
     sources.push_back({.path = rules.path_in_folder(file->path),
                        .text = file->text,
                        .language = document.language,
-                       .same_folder = true});
+                       .same_folder = true,
+                       .index = &file->index});
   }
   if (sources.size() > kMaxSources) sources.resize(kMaxSources);
-  ContextSource own{.path = rules.path_in_folder(document.path),
-                    .text = document.content.text(),
-                    .language = document.language,
-                    .same_folder = true,
-                    .seconds_since_edit = 0,
-                    .only_edits = true};
-  std::copy_if(document.edits.begin(), document.edits.end(), std::back_inserter(own.edits),
-               [&](std::size_t edit) { return distance(edit, offset) > kOnCanvas; });
-  if (!own.edits.empty()) sources.push_back(std::move(own));
+  for (const std::size_t edit : document.edits) {
+    if (distance(edit, offset) <= kOnCanvas) continue;
+    sources.push_back({.path = rules.path_in_folder(document.path),
+                       .text = lines_around(document.content.text(), edit),
+                       .language = document.language,
+                       .same_folder = true,
+                       .seconds_since_edit = 0});
+  }
   return rank_context({.text = document.content.text(),
                        .offset = offset,
                        .language = document.language,

@@ -158,6 +158,7 @@ void Session::Impl::fill(PendingRequest& request, FillWish wish, OnFilled on_fil
   order.options.max_hole_tokens = wish.max_tokens.value_or(64);
   order.options.single_line = !wish.whole_lines;
   order.syntax = settings.values.syntax || wish.must_parse;
+  if (wish.must_parse) order.options.exact = false;  // under the profile exact nothing is checked
   if (wish.strength < 1) order.least_certain = wish.strength;
   const bool begins = request.fill == 0;  // not when its holes have just been chosen
   if (begins && !request.work_done_token.is_null())

@@ -35,7 +35,8 @@ struct Document {
   std::string excluded;      // why it is never read; empty: it may be
   bool out_of_step = false;  // a change could not be applied: wrong until it is opened again
   SteadyClock::time_point last_edit;
-  std::vector<std::size_t> edits;  // where it was edited lately, the last one first
+  std::vector<std::size_t> edits;     // where it was edited lately, the last one first
+  std::optional<ContextIndex> index;  // of `content`; none: it has changed, or was not needed yet
   SuggestionCache cache;
 };
 

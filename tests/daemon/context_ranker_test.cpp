@@ -63,9 +63,37 @@ TEST(ContextRankerTest, WhereSomebodyHasEditedComesFirst) {
   EXPECT_NE(first_piece().find("first"), std::string::npos);
   source.edits = {text.find("second")};
   EXPECT_NE(first_piece().find("second"), std::string::npos);
-  source.only_edits = true;
-  for (const ContextPiece& piece : rank_context(wish, {&source, 1})) {
-    EXPECT_EQ(piece.text.find("first"), std::string::npos);
+}
+
+TEST(ContextRankerTest, AnIndexThatWasMadeBeforeGivesTheSame) {
+  const std::string text = filler(20) + "alpha beta gamma\n" + filler(20) + "alpha\n";
+  const ContextIndex index = index_context(text);
+  ContextSource source{.path = "f", .text = text, .language = ""};
+  const ContextWish wish{.text = "alpha gamma", .offset = 11, .language = "", .max_tokens = 1000};
+  const auto texts = [&] {
+    std::vector<std::string> all;
+    for (const ContextPiece& piece : rank_context(wish, {&source, 1})) all.push_back(piece.text);
+    return all;
+  };
+  const std::vector<std::string> fresh = texts();
+  EXPECT_EQ(fresh.size(), 2U);
+  source.index = &index;
+  EXPECT_EQ(texts(), fresh);
+}
+
+TEST(ContextRankerTest, AnIndexHasEveryLineOnceOrTwice) {
+  EXPECT_TRUE(index_context("").windows.empty());
+  for (const std::string text : {"one", "one\n", "\n", "one\n\ntwo"}) {
+    const ContextIndex index = index_context(text);
+    ASSERT_EQ(index.windows.size(), 1U) << text;
+    EXPECT_EQ(index.windows[0].begin, 0U);
+    EXPECT_EQ(index.windows[0].end, text.size()) << text;
+  }
+  const std::string text = filler(100);
+  const ContextIndex index = index_context(text);
+  EXPECT_EQ(index.windows.back().end, text.size());
+  for (std::size_t i = 1; i < index.windows.size(); ++i) {
+    EXPECT_LE(index.windows[i].begin, index.windows[i - 1].end);
   }
 }
 
