@@ -162,8 +162,17 @@ export class Editor {
     await until(async () => (await this.screen()).includes(words), async () => `${words}\non the screen:\n${await this.screen()}`);
   }
 
+  /** The suggestion as it is drawn. One line may come in several pieces: brackets have one of their own. */
   async ghost() {
-    return this.page.evaluate(() => [...document.querySelectorAll('[class*="ghost-text"]')].map((part) => part.textContent).join('\n').replace(/\u00a0/g, ' '));
+    const text = await this.page.evaluate(() => {
+      const lines = new Map();
+      for (const part of document.querySelectorAll('[class*="ghost-text"]')) {
+        const top = Math.round(part.getBoundingClientRect().top);
+        lines.set(top, (lines.get(top) ?? '') + part.textContent);
+      }
+      return [...lines.values()].join('\n');
+    });
+    return text.replace(/\u00a0/g, ' ');
   }
 
   /**
