@@ -82,15 +82,22 @@ class PythonLayout {
     expects_block_ = false;
   }
 
-  // The first leaf of the next logical line. Brackets and backslashes join lines.
+  // The first leaf of the next logical line. Brackets, strings and backslashes join lines.
   std::size_t end_of_logical_line(std::size_t leaf) {
     int depth = 0;
     std::string_view last;
     for (; leaf < leaves_.size(); ++leaf) {
       const Leaf& it = leaves_[leaf];
-      if (it.comment) continue;
+      if (it.comment) {
+        if (depth > 0) continue;
+        ++leaf;  // it reaches to the end of its line
+        break;
+      }
+      const std::string_view type = it.type;
+      // Not all of a string is a leaf: where it has escapes only these are.
+      if (type == "string_start") ++depth;
+      if (type == "string_end") depth = std::max(0, depth - 1);
       if (!it.in_text) {
-        const std::string_view type = it.type;
         if (type == "(" || type == "[" || type == "{") ++depth;
         if (type == ")" || type == "]" || type == "}") depth = std::max(0, depth - 1);
       }
@@ -107,11 +114,6 @@ class PythonLayout {
   bool is_line_end_between(std::size_t leaf) const {
     const std::size_t next = leaves_[leaf + 1].begin;
     std::size_t end = leaves_[leaf].end;
-    // A string's leaves follow each other over lines.
-    if (leaves_[leaf].in_text && leaves_[leaf + 1].in_text && !leaves_[leaf + 1].comment &&
-        std::string_view(leaves_[leaf].type) != "string_end") {
-      return false;
-    }
     for (; end < next; ++end) {
       if (text_[end] != '\n' && text_[end] != '\r') continue;
       if (end > 0 && text_[end - 1] == '\\') {

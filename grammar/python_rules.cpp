@@ -195,7 +195,7 @@ class Rules {
     bool dictionary = false;
     for (const TSNode argument : named_children(list)) {
       const std::string_view type = ts_node_type(argument);
-      if (type == "comment") continue;
+      if (ts_node_is_extra(argument)) continue;  // a comment or a backslash
       if (type == "keyword_argument") {
         const TSNode name = ts_node_child_by_field_name(argument, "name", 4);
         if (!ts_node_is_null(name) && !names.insert(text_of(name)).second) {

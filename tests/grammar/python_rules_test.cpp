@@ -57,6 +57,7 @@ TEST(PythonRulesTest, FindWhatCompileRefusesThoughItParses) {
       {"f(**a, b=1)\n", ""},
       {"f(a=1, a=2)\n", "keyword argument repeated"},
       {"f(a=1, # one\n  b=2)\n", ""},
+      {"f(a=1,\\\n  b=2)\n", ""},
       {"class A(B, metaclass=C):\n    pass\n", ""},
       {"print 'a'\n", "a statement of Python 2"},
       {"print('a')\n", ""},
