@@ -98,12 +98,16 @@ TEST_F(ModelEngineTest, TheLeastCertainPartsLieInTheBodyAndHaveItsShare) {
   EXPECT_FALSE(engine().fill(order, [](FillStep) {}, {}));
 }
 
+std::stop_token stopped() {
+  std::stop_source source;
+  source.request_stop();
+  return source.get_token();
+}
+
 TEST_F(ModelEngineTest, AStoppedOrderIsCancelledWhateverItAsksFor) {
-  std::stop_source stopped;
-  stopped.request_stop();
   FillOrder order = order_for("def f(a):\n    return a + 1\n", "return a + 1");
   const auto code = [&] {
-    const Result<FillAnswer> answer = engine().fill(order, [](FillStep) {}, stopped.get_token());
+    const Result<FillAnswer> answer = engine().fill(order, [](FillStep) {}, stopped());
     return answer ? ErrorCode::Internal : answer.error().code;
   };
   EXPECT_EQ(code(), ErrorCode::Cancelled);
