@@ -80,6 +80,13 @@ Result<void> check_tokens(const BenchOptions& options, const engine::ModelConfig
                                            std::to_string(config.max_positions) + " positions");
 }
 
+// `bytes`: of the files where there are any, else of the weights as they are kept.
+Json load_json(const Timing& load, std::uint64_t bytes) {
+  Json json = timing_json(load);
+  json["megabytes_per_second"] = static_cast<double>(bytes) / load.best / 1e6;
+  return json;
+}
+
 // Loading, passes and a fill with one kind of numbers.
 Result<Json> bench_dtype(const BenchOptions& options, const CommonOptions& common,
                          const LoadedModel& loaded) {
@@ -102,8 +109,7 @@ Result<Json> bench_dtype(const BenchOptions& options, const CommonOptions& commo
   entry["fill"]["tokens_per_forward"] =
       static_cast<double>(fill->tokens) / std::max(1, fill->forward_passes);
   entry["fill"]["tokens_per_second"] = fill->tokens / fill->time.best;
-  entry["load"] = timing_json(load);
-  entry["load"]["megabytes_per_second"] = static_cast<double>(loaded.bytes) / load.best / 1e6;
+  entry["load"] = load_json(load, loaded.bytes);
   return entry;
 }
 
@@ -144,27 +150,41 @@ engine::ModelConfig shape_named(const std::string& name) {
   return name == "dream-7b" ? engine::dream_seven_billion() : engine::qwen2_half_billion();
 }
 
-// Random weights in the memory of a device, or of the host. The backend outlives the transformer.
+// Random weights in the memory of a device, or of the host. Backend and numbers outlive the
+// transformer, which reads its embeddings from them.
 struct RandomModel {
+  engine::RandomWeights weights;
   std::unique_ptr<kernels::Backend> gpu;
   engine::Transformer transformer;
+  double load_seconds;
 };
 
 Result<RandomModel> random_model(const engine::ModelConfig& config, const engine::Device& device,
                                  const Numbers& numbers, double vram,
                                  kernels::CpuContext& context) {
-  const engine::RandomWeights weights = engine::random_weights(config, kernels::DType::BF16);
+  engine::RandomWeights weights = engine::random_weights(config, kernels::DType::BF16);
+  const auto start = std::chrono::steady_clock::now();
+  const auto seconds = [start] {
+    return std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+  };
   if (device.kind == engine::DeviceKind::Cpu) {
     engine::Transformer transformer =
         engine::Transformer::load(config, weights.tensors, context, numbers.format);
-    return RandomModel{.gpu = nullptr, .transformer = std::move(transformer)};
+    return RandomModel{.weights = std::move(weights),
+                       .gpu = nullptr,
+                       .transformer = std::move(transformer),
+                       .load_seconds = seconds()};
   }
-  Result<std::unique_ptr<kernels::Backend>> gpu = engine::open_gpu(
-      config, weights.tensors, numbers.format, device, static_cast<std::uint64_t>(vram * 1e9));
+  Result<std::unique_ptr<kernels::Backend>> gpu =
+      engine::open_gpu(config, weights.tensors, numbers.format, device,
+                       static_cast<std::uint64_t>(vram * 1e9), context.pool());
   if (!gpu) return gpu.error();
   engine::Transformer transformer =
       engine::Transformer::load(config, weights.tensors, **gpu, numbers.format);
-  return RandomModel{.gpu = std::move(*gpu), .transformer = std::move(transformer)};
+  return RandomModel{.weights = std::move(weights),
+                     .gpu = std::move(*gpu),
+                     .transformer = std::move(transformer),
+                     .load_seconds = seconds()};
 }
 
 // A shape without files: passes only.
@@ -194,7 +214,8 @@ Result<Json> bench_random(const BenchOptions& options, Terminal& terminal) {
     if (!model) return model.error();
     dtypes.push_back(
         {{"dtype", describe(numbers)},
-         {"passes", passes_json(options, model->transformer, context, numbers.precision)}});
+         {"passes", passes_json(options, model->transformer, context, numbers.precision)},
+         {"load", load_json(timing_of({model->load_seconds}), model->transformer.weight_bytes())}});
   }
   result["dtypes"] = std::move(dtypes);
   return result;
@@ -226,12 +247,13 @@ std::string as_text(const Json& result) {
                : "step, " + pass["rows"].dump() + " rows of " + pass["tokens"].dump();
       text += cells(timed(name, pass, fixed(pass["gflops"].get<double>(), 1) + " GFLOP/s"));
     }
-    if (!entry.contains("fill")) continue;
-    const Json& fill = entry["fill"];
-    text += cells(timed("fill, " + fill["tokens"].dump() + " tokens in 2 holes", fill,
-                        fixed(fill["tokens_per_second"].get<double>(), 0) + " tokens/s"));
-    text +=
-        cells({"", "", "", fixed(fill["tokens_per_forward"].get<double>(), 2) + " tokens/pass"});
+    if (entry.contains("fill")) {
+      const Json& fill = entry["fill"];
+      text += cells(timed("fill, " + fill["tokens"].dump() + " tokens in 2 holes", fill,
+                          fixed(fill["tokens_per_second"].get<double>(), 0) + " tokens/s"));
+      text +=
+          cells({"", "", "", fixed(fill["tokens_per_forward"].get<double>(), 2) + " tokens/pass"});
+    }
     text += cells(timed("load", entry["load"],
                         fixed(entry["load"]["megabytes_per_second"].get<double>(), 0) + " MB/s"));
   }

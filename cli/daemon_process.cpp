@@ -28,24 +28,26 @@ daemon::ModelLoader model_loader(const daemon::Settings& settings) {
   options.device = settings.device;
   options.vram = settings.vram;
   options.threads = settings.threads;
-  return [options]() -> Result<std::unique_ptr<daemon::LoadedModel>> {
-    Result<LoadedModel> loaded = load_model(options, true, nullptr);
-    if (!loaded) return loaded.error();
-    const engine::ModelConfig& config = loaded->model.config();
-    daemon::ModelFacts facts;
-    facts.name = loaded->place.name;
-    facts.device = loaded->device.name();
-    facts.numbers = describe(loaded->numbers);
-    facts.bytes = loaded->bytes;
-    facts.parameters = loaded->parameters;
-    facts.vocabulary = config.vocab_size;
-    facts.width = config.hidden_size;
-    facts.max_canvas = std::min(config.max_positions, kTrainedContext);
-    return std::make_unique<daemon::LoadedModel>(
-        daemon::LoadedModel{.context = std::move(loaded->context),
-                            .model = std::move(loaded->model),
-                            .facts = std::move(facts)});
-  };
+  return
+      [options](
+          const engine::LoadProgress& on_progress) -> Result<std::unique_ptr<daemon::LoadedModel>> {
+        Result<LoadedModel> loaded = load_model(options, true, nullptr, on_progress);
+        if (!loaded) return loaded.error();
+        const engine::ModelConfig& config = loaded->model.config();
+        daemon::ModelFacts facts;
+        facts.name = loaded->place.name;
+        facts.device = loaded->device.name();
+        facts.numbers = describe(loaded->numbers);
+        facts.bytes = loaded->bytes;
+        facts.parameters = loaded->parameters;
+        facts.vocabulary = config.vocab_size;
+        facts.width = config.hidden_size;
+        facts.max_canvas = std::min(config.max_positions, kTrainedContext);
+        return std::make_unique<daemon::LoadedModel>(
+            daemon::LoadedModel{.context = std::move(loaded->context),
+                                .model = std::move(loaded->model),
+                                .facts = std::move(facts)});
+      };
 }
 
 }  // namespace

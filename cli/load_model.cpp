@@ -2,7 +2,10 @@
 
 #include <chrono>
 #include <cstdlib>
+#include <optional>
 #include <utility>
+
+#include "cli/count_bar.h"
 
 namespace lacuna::cli {
 namespace {
@@ -18,7 +21,8 @@ std::uint64_t size_of_files(const engine::Checkpoint& checkpoint) {
 }
 
 Result<LoadedModel> load_on(const engine::Device& device, const ModelPlace& place,
-                            const CommonOptions& options, bool needs_tokenizer) {
+                            const CommonOptions& options, bool needs_tokenizer,
+                            const engine::LoadProgress& on_progress) {
   const auto start = std::chrono::steady_clock::now();
   const Result<engine::Checkpoint> checkpoint = engine::Checkpoint::open(place.folder);
   if (!checkpoint) return checkpoint.error();
@@ -35,7 +39,8 @@ Result<LoadedModel> load_on(const engine::Device& device, const ModelPlace& plac
                            .precision = numbers.precision,
                            .needs_tokenizer = needs_tokenizer,
                            .device = device,
-                           .vram = static_cast<std::uint64_t>(options.vram * 1e9)});
+                           .vram = static_cast<std::uint64_t>(options.vram * 1e9),
+                           .on_progress = on_progress});
   if (!model) return model.error();
   const std::chrono::duration<double> seconds = std::chrono::steady_clock::now() - start;
   return LoadedModel{.place = place,
@@ -88,7 +93,7 @@ Result<ModelPlace> place_of_model(const CommonOptions& options) {
 }
 
 Result<LoadedModel> load_model(const CommonOptions& options, bool needs_tokenizer,
-                               Terminal* terminal) {
+                               Terminal* terminal, const engine::LoadProgress& on_progress) {
   if (options.exact && options.dtype == "int8") {
     return fail(ErrorCode::InvalidInput,
                 "--exact computes products in float32, --dtype int8 does not; leave one out");
@@ -100,12 +105,21 @@ Result<LoadedModel> load_model(const CommonOptions& options, bool needs_tokenize
   const Result<ModelPlace> place = place_of_model(options);
   if (!place) return place.error();
 
-  const Notice notice(terminal, "loading the model " + place->name + " ...");
-  Result<LoadedModel> loaded = load_on(*device, *place, options, needs_tokenizer);
+  std::optional<Notice> notice(std::in_place, terminal,
+                               "loading the model " + place->name + " ...");
+  std::optional<CountBar> bar;
+  const auto show = [&](int done, int total) {
+    if (on_progress) on_progress(done, total);
+    if (terminal == nullptr) return;
+    notice.reset();
+    if (!bar) bar.emplace(*terminal, "loading the model " + place->name + ", part", total);
+    bar->show(done);
+  };
+  Result<LoadedModel> loaded = load_on(*device, *place, options, needs_tokenizer, show);
   const bool on_gpu = device->kind == engine::DeviceKind::Cuda;
   if (loaded || !on_gpu || !wish->automatic || loaded.error().code != ErrorCode::Unavailable)
     return loaded;
-  return load_on({.reason = loaded.error().message}, *place, options, needs_tokenizer);
+  return load_on({.reason = loaded.error().message}, *place, options, needs_tokenizer, show);
 }
 
 }  // namespace lacuna::cli

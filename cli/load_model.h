@@ -43,6 +43,6 @@ Result<ModelPlace> place_of_model(const CommonOptions& options);
 
 // `terminal` shows that something is going on where it can; may be null.
 Result<LoadedModel> load_model(const CommonOptions& options, bool needs_tokenizer,
-                               Terminal* terminal);
+                               Terminal* terminal, const engine::LoadProgress& on_progress = {});
 
 }  // namespace lacuna::cli

@@ -20,6 +20,8 @@ namespace {
 
 namespace asio = boost::asio;
 
+constexpr int kLoadStep = 5;  // per cent, at least, between what listeners are told while loading
+
 double seconds_now() {
   return std::chrono::duration<double>(std::chrono::steady_clock::now().time_since_epoch()).count();
 }
@@ -109,6 +111,8 @@ struct EngineService::Impl : std::enable_shared_from_this<EngineService::Impl> {
   void ended(FillId id, Result<FillAnswer> answer, double busy_seconds);
   void on_step(FillId id, const FillStep& step);
   void set_phase(ModelPhase new_phase, std::string why);
+  void set_loaded(int percent);
+  void tell_listeners();
   void arm_deadline();
   void arm_idle();
   void unload();
@@ -124,6 +128,7 @@ struct EngineService::Impl : std::enable_shared_from_this<EngineService::Impl> {
   FillId last_id = 0;
   ListenerId last_listener = 0;
   ModelPhase phase = ModelPhase::Unloaded;
+  int loaded_percent = 0;
   std::string problem;
   ModelFacts facts;
   FillCounters counters;
@@ -232,7 +237,11 @@ bool EngineService::Impl::load_on_worker(double& seconds, Error& error) {
   if (engine->is_loaded()) return true;
   post([](Impl& self) { self.set_phase(ModelPhase::Loading, ""); });
   const double start = seconds_now();
-  Result<ModelFacts> loaded = engine->load();
+  Result<ModelFacts> loaded = engine->load([this, told = 0](int done, int total) mutable {
+    const int percent = 100 * done / total / kLoadStep * kLoadStep;
+    if (percent == std::exchange(told, percent)) return;
+    post([percent](Impl& self) { self.set_loaded(percent); });
+  });
   seconds = seconds_now() - start;
   if (!loaded) {
     error = loaded.error();
@@ -307,7 +316,18 @@ void EngineService::Impl::ended(FillId id, Result<FillAnswer> answer, double bus
 
 void EngineService::Impl::set_phase(ModelPhase new_phase, std::string why) {
   phase = new_phase;
+  loaded_percent = 0;
   problem = std::move(why);
+  tell_listeners();
+}
+
+void EngineService::Impl::set_loaded(int percent) {
+  if (phase != ModelPhase::Loading) return;
+  loaded_percent = percent;
+  tell_listeners();
+}
+
+void EngineService::Impl::tell_listeners() {
   const auto copy = listeners;  // a listener may unlisten
   for (const auto& [id, changed] : copy) {
     if (listeners.contains(id)) changed();
@@ -417,6 +437,7 @@ bool EngineService::release() { return impl_->release(); }
 EngineState EngineService::state() const {
   EngineState state;
   state.phase = impl_->phase;
+  state.loaded_percent = impl_->loaded_percent;
   state.problem = impl_->problem;
   state.model = impl_->facts;
   state.queued = impl_->scheduler.queued();

@@ -17,7 +17,7 @@ class FillEngine {
 
   virtual bool is_loaded() const = 0;
   // NotFound, Corrupt or Unavailable, with what to do about it.
-  virtual Result<ModelFacts> load() = 0;
+  virtual Result<ModelFacts> load(const engine::LoadProgress& on_progress) = 0;
   // Gives the model's memory back to the system.
   virtual void unload() = 0;
 
@@ -35,7 +35,8 @@ struct LoadedModel {
   ModelFacts facts;
 };
 
-using ModelLoader = std::function<Result<std::unique_ptr<LoadedModel>>()>;
+using ModelLoader =
+    std::function<Result<std::unique_ptr<LoadedModel>>(const engine::LoadProgress&)>;
 
 // The real one.
 std::unique_ptr<FillEngine> make_model_engine(ModelLoader loader);

@@ -132,7 +132,8 @@ struct FillCounters {
 
 struct EngineState {
   ModelPhase phase = ModelPhase::Unloaded;
-  std::string problem;  // when Failed: why, and what to do
+  int loaded_percent = 0;  // while Loading
+  std::string problem;     // when Failed: why, and what to do
   ModelFacts model;
   std::size_t queued = 0;   // orders that wait
   std::size_t running = 0;  // 0 or 1
@@ -170,7 +171,7 @@ class FillService {
 
   virtual EngineState state() const = 0;
 
-  // `changed` is called whenever state().phase has changed, until unlisten().
+  // `changed` is called whenever state().phase or loaded_percent has changed, until unlisten().
   virtual ListenerId listen(std::function<void()> changed) = 0;
   virtual void unlisten(ListenerId id) = 0;
 };

@@ -96,10 +96,10 @@ class ModelEngine : public FillEngine {
 
   bool is_loaded() const override { return loaded_ != nullptr; }
 
-  Result<ModelFacts> load() override {
+  Result<ModelFacts> load(const engine::LoadProgress& on_progress) override {
     if (loaded_) return loaded_->facts;
     try {
-      Result<std::unique_ptr<LoadedModel>> loaded = loader_();
+      Result<std::unique_ptr<LoadedModel>> loaded = loader_(on_progress);
       if (!loaded) return loaded.error();
       loaded_ = std::move(*loaded);
     } catch (const std::bad_alloc&) {

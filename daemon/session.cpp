@@ -26,6 +26,11 @@ std::string language_of(const std::string& id, const std::string& path, std::str
   return language == nullptr ? std::string() : std::string(language->name);
 }
 
+std::string loading_message(const EngineState& engine) {
+  if (engine.loaded_percent == 0) return "loading the model";
+  return "loading the model, " + std::to_string(engine.loaded_percent) + " %";
+}
+
 lsp::PositionEncoding choose_encoding(const std::vector<std::string>& offered) {
   const auto has = [&](std::string_view name) {
     return std::find(offered.begin(), offered.end(), name) != offered.end();
@@ -471,7 +476,14 @@ void Session::Impl::on_status(const Message& message) {
 void Session::Impl::on_phase_change() {
   tell_status();
   const EngineState engine = host.fills->state();
-  if (engine.phase == ModelPhase::Loading) return begin_load_progress();
+  if (engine.phase == ModelPhase::Loading) {
+    if (load_begun) {
+      notify("$/progress",
+             {{"token", load_token},
+              {"value", {{"kind", "report"}, {"percentage", engine.loaded_percent}}}});
+    }
+    return begin_load_progress();
+  }
   end_load_progress(engine.phase == ModelPhase::Ready ? "ready" : "failed");
   if (engine.phase == ModelPhase::Failed && engine.problem != last_problem) {
     log_to_client(kLogError, engine.problem);
@@ -496,7 +508,7 @@ void Session::Impl::tell_status() {
     kind = "Inactive";
     message = open->excluded;
   } else if (engine.phase == ModelPhase::Loading) {
-    message = "loading the model";
+    message = loading_message(engine);
   }
   Json status = {{"busy", works || engine.phase == ModelPhase::Loading},
                  {"kind", kind},
@@ -525,6 +537,7 @@ void Session::Impl::begin_load_progress() {
                                {{"kind", "begin"},
                                 {"title", "Lacuna"},
                                 {"message", "loading the model"},
+                                {"percentage", host.fills->state().loaded_percent},
                                 {"cancellable", false}}}});
       });
 }

@@ -71,7 +71,7 @@ Result<DeviceWish> parse_device(std::string_view text) {
 CudaState probe_cuda() {
   const kernels::cuda::CudaProbe probe = kernels::cuda::probe();
   CudaState state;
-  state.built = state.runs_models = probe.built;
+  state.built = probe.built;
   state.problem = probe.problem;
   // Only the first device is asked for its name; the others are there by number.
   for (int i = 0; i < probe.device_count; ++i) {
@@ -82,8 +82,7 @@ CudaState probe_cuda() {
 
 Result<Device> choose_device(const DeviceWish& wish, const CudaState& cuda) {
   if (!wish.automatic && wish.kind == DeviceKind::Cpu) return Device{};
-  std::string problem = cuda.problem;
-  if (problem.empty() && !cuda.runs_models) problem = "models cannot run on a GPU yet";
+  const std::string& problem = cuda.problem;
   if (wish.automatic) {
     if (!problem.empty()) return Device{.reason = problem};
     return Device{.kind = DeviceKind::Cuda, .reason = cuda.gpus.front()};

@@ -25,8 +25,7 @@ Result<DeviceWish> parse_device(std::string_view text);
 
 // What is known of CUDA here, without starting anything on a GPU.
 struct CudaState {
-  bool built = false;        // this program was compiled with the CUDA kernels
-  bool runs_models = false;  // and the engine can run a model with them
+  bool built = false;  // this program was compiled with the CUDA kernels
   std::vector<std::string> gpus = {};
   std::string problem = {};  // why there is no GPU; empty if there is one
 };

@@ -139,7 +139,7 @@ Result<void> check_fits(const ModelConfig& config, const ModelTensors& tensors,
 Result<std::unique_ptr<kernels::Backend>> open_gpu(const ModelConfig& config,
                                                    const ModelTensors& tensors,
                                                    kernels::WeightFormat format, const Device& gpu,
-                                                   std::uint64_t vram) {
+                                                   std::uint64_t vram, kernels::ThreadPool& pool) {
   try {
     DeviceRoom room = {.name = gpu.name(),
                        .bytes = kernels::cuda::memory_of_cuda(gpu.index).free_bytes};
@@ -151,7 +151,7 @@ Result<std::unique_ptr<kernels::Backend>> open_gpu(const ModelConfig& config,
       return fits.error();
     const bool exact = format == WeightFormat::F32;
     return kernels::cuda::open_cuda(
-        gpu.index, exact ? kernels::cuda::KvType::F32 : kernels::cuda::KvType::Bf16);
+        gpu.index, exact ? kernels::cuda::KvType::F32 : kernels::cuda::KvType::Bf16, pool);
   } catch (const kernels::DeviceError& error) {
     return device_failure(error);
   }

@@ -29,11 +29,12 @@ Result<void> check_fits(const ModelConfig& config, const ModelTensors& tensors,
                         kernels::WeightFormat format, const DeviceRoom& room);
 
 // The device `gpu`, for a model that fits it. `vram`: the most bytes that the model may take, 0: what
-// is free. Unavailable as check_fits() is, and when the device fails.
+// is free. `pool`, which outlives it, makes the rows of weights while they are loaded. Unavailable as
+// check_fits() is, and when the device fails.
 Result<std::unique_ptr<kernels::Backend>> open_gpu(const ModelConfig& config,
                                                    const ModelTensors& tensors,
                                                    kernels::WeightFormat format, const Device& gpu,
-                                                   std::uint64_t vram);
+                                                   std::uint64_t vram, kernels::ThreadPool& pool);
 
 // What a request fails with when the device refuses in the middle of it.
 Error device_failure(const kernels::DeviceError& error);

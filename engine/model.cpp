@@ -35,13 +35,15 @@ struct LoadedWeights {
   Transformer transformer;
 };
 
-Result<LoadedWeights> load_on_gpu(const Checkpoint& checkpoint, const LoadOptions& options) {
-  Result<std::unique_ptr<kernels::Backend>> device = open_gpu(
-      checkpoint.config(), checkpoint.tensors(), options.format, options.device, options.vram);
+Result<LoadedWeights> load_on_gpu(const Checkpoint& checkpoint, kernels::CpuContext& context,
+                                  const LoadOptions& options) {
+  Result<std::unique_ptr<kernels::Backend>> device =
+      open_gpu(checkpoint.config(), checkpoint.tensors(), options.format, options.device,
+               options.vram, context.pool());
   if (!device) return device.error();
   try {
-    Transformer transformer =
-        Transformer::load(checkpoint.config(), checkpoint.tensors(), **device, options.format);
+    Transformer transformer = Transformer::load(checkpoint.config(), checkpoint.tensors(), **device,
+                                                options.format, options.on_progress);
     return LoadedWeights{.device = std::move(*device), .transformer = std::move(transformer)};
   } catch (const kernels::DeviceError& error) {
     return device_failure(error);
@@ -50,10 +52,11 @@ Result<LoadedWeights> load_on_gpu(const Checkpoint& checkpoint, const LoadOption
 
 Result<LoadedWeights> load_weights(const Checkpoint& checkpoint, kernels::CpuContext& context,
                                    const LoadOptions& options) {
-  if (options.device.kind == DeviceKind::Cuda) return load_on_gpu(checkpoint, options);
-  return LoadedWeights{.device = nullptr,
-                       .transformer = Transformer::load(checkpoint.config(), checkpoint.tensors(),
-                                                        context, options.format)};
+  if (options.device.kind == DeviceKind::Cuda) return load_on_gpu(checkpoint, context, options);
+  return LoadedWeights{
+      .device = nullptr,
+      .transformer = Transformer::load(checkpoint.config(), checkpoint.tensors(), context,
+                                       options.format, options.on_progress)};
 }
 
 }  // namespace

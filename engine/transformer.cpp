@@ -52,7 +52,8 @@ kernels::Memory floats(kernels::Backend& backend, std::initializer_list<TensorVi
 std::unique_ptr<TransformerWeights> load_weights(const ModelConfig& config,
                                                  const ModelTensors& tensors,
                                                  kernels::Backend& backend,
-                                                 kernels::WeightFormat format) {
+                                                 kernels::WeightFormat format,
+                                                 const LoadProgress& on_progress) {
   auto weights = std::make_unique<TransformerWeights>();
   weights->config = config;
   const TensorView& table = tensors.embedding;
@@ -62,6 +63,10 @@ std::unique_ptr<TransformerWeights> load_weights(const ModelConfig& config,
     weights->embedding_scales =
         backend.share(table.parts.scales, static_cast<std::size_t>(table.shape[0]) * sizeof(float));
   }
+  const int parts = static_cast<int>(tensors.layers.size()) + 1;  // the head is the last one
+  const auto tell = [&](std::size_t done) {
+    if (on_progress) on_progress(static_cast<int>(done), parts);
+  };
   weights->layers.reserve(tensors.layers.size());
   for (const LayerTensors& layer : tensors.layers) {
     const auto matrix = [&](std::initializer_list<TensorView> stacked) {
@@ -76,9 +81,11 @@ std::unique_ptr<TransformerWeights> load_weights(const ModelConfig& config,
          .post_norm = floats(backend, {layer.post_norm}),
          .gate_up = matrix({layer.gate, layer.up}),
          .down = matrix({layer.down})});
+    tell(weights->layers.size());
   }
   weights->norm = floats(backend, {tensors.norm});
   weights->head = pack(backend, format, {tensors.lm_head});
+  tell(weights->layers.size() + 1);
   return weights;
 }
 
@@ -101,14 +108,17 @@ std::size_t Transformer::weight_bytes() const {
 }
 
 Transformer Transformer::load(const ModelConfig& config, const ModelTensors& tensors,
-                              kernels::CpuContext& context, kernels::WeightFormat format) {
+                              kernels::CpuContext& context, kernels::WeightFormat format,
+                              const LoadProgress& on_progress) {
   kernels::CpuBackend backend(context);
-  return Transformer(load_weights(config, tensors, backend, format));
+  return Transformer(load_weights(config, tensors, backend, format, on_progress));
 }
 
 Transformer Transformer::load(const ModelConfig& config, const ModelTensors& tensors,
-                              kernels::Backend& device, kernels::WeightFormat format) {
-  std::unique_ptr<TransformerWeights> weights = load_weights(config, tensors, device, format);
+                              kernels::Backend& device, kernels::WeightFormat format,
+                              const LoadProgress& on_progress) {
+  std::unique_ptr<TransformerWeights> weights =
+      load_weights(config, tensors, device, format, on_progress);
   weights->device = &device;
   return Transformer(std::move(weights));
 }

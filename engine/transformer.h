@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstddef>
+#include <functional>
 #include <memory>
 
 #include "engine/checkpoint/checkpoint.h"
@@ -12,6 +13,9 @@
 namespace lacuna::engine {
 
 struct TransformerWeights;  // transformer_weights.h
+
+// Told while weights are packed: of `total` parts of about one size, `done` are there. May be empty.
+using LoadProgress = std::function<void(int done, int total)>;
 
 // Weights, packed for the matrix products. Immutable after load(): several states may use it, one
 // at a time for each CpuContext.
@@ -24,11 +28,13 @@ class Transformer {
   // products need sizes of at most kMaxInt8Depth. The tensors must have the shapes that
   // Checkpoint::open() has checked.
   static Transformer load(const ModelConfig& config, const ModelTensors& tensors,
-                          kernels::CpuContext& context, kernels::WeightFormat format);
+                          kernels::CpuContext& context, kernels::WeightFormat format,
+                          const LoadProgress& on_progress = {});
   // The same into the memory of a device, which must outlive this; passes of this transformer run
   // there. The tensors may go away afterwards.
   static Transformer load(const ModelConfig& config, const ModelTensors& tensors,
-                          kernels::Backend& device, kernels::WeightFormat format);
+                          kernels::Backend& device, kernels::WeightFormat format,
+                          const LoadProgress& on_progress = {});
 
   Transformer(Transformer&&) noexcept;
   Transformer& operator=(Transformer&&) noexcept;

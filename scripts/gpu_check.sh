@@ -91,6 +91,9 @@ for name, bench in result["passes"].items():
         for it in entry["passes"]:
             label = f"{name} {entry['dtype']}, {it['rows']} rows of {it['tokens']}"
             print(f"{label:44} {it['best_ms']:10.2f} {it['median_ms']:8.2f} {it['gflops']:10.0f}")
+        load = entry["load"]
+        label = f"{name} {entry['dtype']}, load at {load['megabytes_per_second'] / 1e3:.1f} GB/s"
+        print(f"{label:44} {load['best_ms']:10.2f}")
 for step in failed:
     print(f"FAILED: {step}")
 PYTHON

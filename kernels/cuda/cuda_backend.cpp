@@ -7,6 +7,7 @@
 #include "kernels/cuda/cuda_kernels.h"
 #include "kernels/cuda/device_buffer.h"
 #include "kernels/cuda/device_matrix.h"
+#include "kernels/cuda/staging.h"
 #include "kernels/kernels.h"
 
 namespace lacuna::kernels::cuda {
@@ -66,7 +67,8 @@ class Parcel {
 
 class CudaBackend final : public Backend {
  public:
-  CudaBackend(int index, KvType kv_type) : index_(index), kv_type_(kv_type) {
+  CudaBackend(int index, KvType kv_type, ThreadPool& pool)
+      : index_(index), kv_type_(kv_type), pool_(pool) {
     use();
     LACUNA_CUDA_CHECK(cudaStreamCreate(&stream_));
   }
@@ -84,7 +86,7 @@ class CudaBackend final : public Backend {
 
   Memory share(const void* data, std::size_t bytes) override {
     Memory memory = allocate(bytes);
-    upload(memory.as<void>(), data, bytes);
+    staging_.copy(memory.as<void>(), data, bytes, pool_, stream_);
     return memory;
   }
 
@@ -105,7 +107,7 @@ class CudaBackend final : public Backend {
                                    WeightFormat format) override {
     use();
     return std::make_unique<MatrixOnDevice>(
-        DeviceWeights::upload(sources, k, weight_type(sources, format), stream_));
+        DeviceWeights::upload(sources, k, weight_type(sources, format), staging_, pool_, stream_));
   }
 
   std::size_t kv_bytes(int capacity, int K, int P) const override {
@@ -255,15 +257,17 @@ class CudaBackend final : public Backend {
 
   int index_;
   KvType kv_type_;
+  ThreadPool& pool_;
   CUstream_st* stream_ = nullptr;
+  Staging staging_;
   Scratch scratch_;  // of one operation at a time: they run in order
   Parcel parcel_;
 };
 
 }  // namespace
 
-std::unique_ptr<Backend> open_cuda(int index, KvType kv_type) {
-  return std::make_unique<CudaBackend>(index, kv_type);
+std::unique_ptr<Backend> open_cuda(int index, KvType kv_type, ThreadPool& pool) {
+  return std::make_unique<CudaBackend>(index, kv_type, pool);
 }
 
 DeviceMemory memory_of_cuda(int index) {

@@ -16,6 +16,8 @@ struct CUstream_st;  // cudaStream_t, without the header of CUDA
 
 namespace lacuna::kernels {
 
+class ThreadPool;
+
 namespace cuda {
 
 using kernels::RowConfidence;
@@ -202,8 +204,9 @@ void matmul(const MatmulOp& op, CUstream_st* stream);
 void draw_rows(const DrawRows& op, CUstream_st* stream);
 
 // All of it for the engine: a device with a stream of its own. Keys and values of heads that the
-// tensor cores cannot take are floats whatever `kv_type`.
-std::unique_ptr<Backend> open_cuda(int index, KvType kv_type);
+// tensor cores cannot take are floats whatever `kv_type`. `pool`, which outlives it, makes the rows
+// of weights while they are loaded.
+std::unique_ptr<Backend> open_cuda(int index, KvType kv_type, ThreadPool& pool);
 
 struct DeviceMemory {
   std::size_t free_bytes = 0;

@@ -8,8 +8,7 @@ namespace lacuna::kernels::cuda {
 namespace {
 
 constexpr int kGroup = 32;
-// Host memory for rows on their way: enough to keep a copy busy while the next rows are made.
-constexpr std::size_t kStageBytes = 32U << 20;
+constexpr int kTaskRows = 32;  // that one thread makes at a time
 
 // The group size that all sources share and the kernels can take as it is; else kGroup.
 int group_of(std::span<const MatrixSource> sources, int k) {
@@ -19,45 +18,42 @@ int group_of(std::span<const MatrixSource> sources, int k) {
   return group > 0 && group % 32 == 0 && padded_k(k) % group == 0 ? group : kGroup;
 }
 
-// Rows as the device has them, with zeros in the padding.
+// Rows in a piece of staging memory, as the device has them.
 struct Stage {
-  std::vector<std::byte> data;
-  std::vector<float> scales;
-  std::vector<std::uint8_t> steps;
-  std::vector<std::int8_t> offsets;
-  std::vector<float> scratch;  // [k]
+  std::byte* data;
+  float* scales;
+  std::uint8_t* steps;
+  std::int8_t* offsets;
 };
 
-void stage_int4(Stage& stage, std::byte* to, int at, int groups, const MatrixSource& source,
-                int row, int k, int group) {
-  const std::size_t first = static_cast<std::size_t>(at) * groups;
-  auto* codes = reinterpret_cast<std::uint8_t*>(to);
+// As the file has it where the groups are the same, else quantised anew. `scratch`: k floats.
+void stage_int4(const Stage& stage, std::size_t at, std::size_t groups, const MatrixSource& source,
+                int row, int k, int group, float* scratch) {
+  auto* codes =
+      reinterpret_cast<std::uint8_t*>(stage.data) + at * weight_row_bytes(WeightType::Int4, k);
+  std::uint8_t* steps = stage.steps + at * groups;
+  std::int8_t* offsets = stage.offsets + at * groups;
   if (source.type != DType::I4 || source.parts.group != group) {
-    read_row(source, row, k, stage.scratch.data());
-    stage.scales[at] = quantise_row_int4(stage.scratch.data(), k, group,
-                                         {.codes = codes,
-                                          .steps = stage.steps.data() + first,
-                                          .offsets = stage.offsets.data() + first});
-  } else {
-    const std::size_t bytes = row_bytes(DType::I4, k);
-    const auto used = static_cast<std::size_t>((k + group - 1) / group);
-    const auto r = static_cast<std::size_t>(row);
-    const QuantisedParts& parts = source.parts;
-    std::memcpy(codes, static_cast<const std::byte*>(source.data) + r * bytes, bytes);
-    std::memcpy(stage.steps.data() + first, static_cast<const std::byte*>(parts.steps) + r * used,
-                used);
-    std::memcpy(stage.offsets.data() + first,
-                static_cast<const std::byte*>(parts.offsets) + r * used, used);
-    std::memcpy(&stage.scales[at], static_cast<const std::byte*>(parts.scales) + r * sizeof(float),
-                sizeof(float));
+    read_row(source, row, k, scratch);
+    stage.scales[at] =
+        quantise_row_int4(scratch, k, group, {.codes = codes, .steps = steps, .offsets = offsets});
+    return;
   }
+  const std::size_t bytes = row_bytes(DType::I4, k);
+  const auto used = static_cast<std::size_t>((k + group - 1) / group);
+  const auto r = static_cast<std::size_t>(row);
+  const QuantisedParts& parts = source.parts;
+  std::memcpy(codes, static_cast<const std::byte*>(source.data) + r * bytes, bytes);
+  std::memcpy(steps, static_cast<const std::byte*>(parts.steps) + r * used, used);
+  std::memcpy(offsets, static_cast<const std::byte*>(parts.offsets) + r * used, used);
+  std::memcpy(&stage.scales[at], static_cast<const std::byte*>(parts.scales) + r * sizeof(float),
+              sizeof(float));
 }
 
-// Row `row` of the source to row `at` of the stage.
-void stage_row(Stage& stage, int at, const MatrixSource& source, int row, int k,
-               const DeviceMatrix& view) {
-  const std::size_t bytes = weight_row_bytes(view.type, k);
-  std::byte* to = stage.data.data() + static_cast<std::size_t>(at) * bytes;
+// Row `row` of the source to row `at` of the stage, which holds zeros there. `scratch`: k floats.
+void stage_row(const Stage& stage, std::size_t at, const MatrixSource& source, int row, int k,
+               const DeviceMatrix& view, float* scratch) {
+  std::byte* to = stage.data + at * weight_row_bytes(view.type, k);
   switch (view.type) {
     case WeightType::F32:
       read_row(source, row, k, reinterpret_cast<float*>(to));
@@ -69,17 +65,31 @@ void stage_row(Stage& stage, int at, const MatrixSource& source, int row, int k,
             static_cast<std::size_t>(k) * 2);
         return;
       }
-      read_row(source, row, k, stage.scratch.data());
-      std::transform(stage.scratch.begin(), stage.scratch.end(),
-                     reinterpret_cast<std::uint16_t*>(to), f32_to_bf16);
+      read_row(source, row, k, scratch);
+      std::transform(scratch, scratch + k, reinterpret_cast<std::uint16_t*>(to), f32_to_bf16);
       return;
     case WeightType::Int8:
-      stage.scales[at] =
-          read_row_int8(source, row, k, stage.scratch.data(), reinterpret_cast<std::int8_t*>(to));
+      stage.scales[at] = read_row_int8(source, row, k, scratch, reinterpret_cast<std::int8_t*>(to));
       return;
     case WeightType::Int4:
-      stage_int4(stage, to, at, padded_k(k) / view.group, source, row, k, view.group);
+      stage_int4(stage, at, static_cast<std::size_t>(padded_k(k) / view.group), source, row, k,
+                 view.group, scratch);
   }
+}
+
+// A row of the matrix that all sources make, one on top of the other; null in the padding.
+struct SourceRow {
+  const MatrixSource* source;
+  int row;
+};
+
+SourceRow source_row(std::span<const MatrixSource> sources, std::size_t at) {
+  auto row = static_cast<int>(at);
+  for (const MatrixSource& source : sources) {
+    if (row < source.rows) return {&source, row};
+    row -= source.rows;
+  }
+  return {nullptr, 0};
 }
 
 void copy_to_device(void* to, const void* from, std::size_t bytes, CUstream_st* stream) {
@@ -90,7 +100,7 @@ void copy_to_device(void* to, const void* from, std::size_t bytes, CUstream_st* 
 }  // namespace
 
 DeviceWeights DeviceWeights::upload(std::span<const MatrixSource> sources, int k, WeightType type,
-                                    CUstream_st* stream) {
+                                    Staging& staging, ThreadPool& pool, CUstream_st* stream) {
   DeviceWeights result;
   DeviceMatrix& view = result.view_;
   view.type = type;
@@ -107,34 +117,42 @@ DeviceWeights DeviceWeights::upload(std::span<const MatrixSource> sources, int k
   result.steps_ = DeviceBuffer(rows * groups);
   result.offsets_ = DeviceBuffer(rows * groups);
 
-  const std::size_t stage_rows = std::clamp<std::size_t>(kStageBytes / row_size, 1, rows);
-  Stage stage;
-  std::size_t source_idx = 0;
-  int source_row = 0;
+  const std::size_t scale_size = scaled ? sizeof(float) : 0;
+  const std::size_t bytes_of_row = row_size + scale_size + 2 * groups;
+  const std::size_t stage_rows =
+      std::clamp<std::size_t>(Staging::kPieceBytes / bytes_of_row, 1, rows);
+  std::vector<std::vector<float>> scratch(static_cast<std::size_t>(pool.threads()),
+                                          std::vector<float>(static_cast<std::size_t>(k)));
   for (std::size_t first = 0; first < rows; first += stage_rows) {
     const std::size_t count = std::min(stage_rows, rows - first);
-    stage.data.assign(count * row_size, std::byte{0});
-    stage.scales.assign(count, 0);
-    stage.steps.assign(count * groups, 0);
-    stage.offsets.assign(count * groups, 0);
-    stage.scratch.resize(static_cast<std::size_t>(k));
-    for (std::size_t at = 0; at < count && source_idx < sources.size(); ++at) {
-      stage_row(stage, static_cast<int>(at), sources[source_idx], source_row, k, view);
-      if (++source_row == sources[source_idx].rows) {
-        ++source_idx;
-        source_row = 0;
+    std::byte* memory = staging.begin(count * bytes_of_row);
+    std::byte* scales = memory + count * row_size;
+    std::byte* steps = scales + count * scale_size;
+    std::byte* offsets = steps + count * groups;
+    const Stage stage = {.data = memory,
+                         .scales = reinterpret_cast<float*>(scales),
+                         .steps = reinterpret_cast<std::uint8_t*>(steps),
+                         .offsets = reinterpret_cast<std::int8_t*>(offsets)};
+    std::memset(scales, 0, count * (scale_size + 2 * groups));
+    const int n_tasks = static_cast<int>((count + kTaskRows - 1) / kTaskRows);
+    pool.run(n_tasks, [&](int task, int thread) {
+      const std::size_t begin = static_cast<std::size_t>(task) * kTaskRows;
+      for (std::size_t at = begin; at < std::min(begin + kTaskRows, count); ++at) {
+        std::memset(stage.data + at * row_size, 0, row_size);
+        const auto [source, row] = source_row(sources, first + at);
+        if (source == nullptr) continue;
+        stage_row(stage, at, *source, row, k, view,
+                  scratch[static_cast<std::size_t>(thread)].data());
       }
-    }
-    copy_to_device(result.data_.as<std::byte>() + first * row_size, stage.data.data(),
-                   count * row_size, stream);
-    if (scaled)
-      copy_to_device(result.scales_.as<float>() + first, stage.scales.data(), count * sizeof(float),
-                     stream);
-    copy_to_device(result.steps_.as<std::uint8_t>() + first * groups, stage.steps.data(),
-                   count * groups, stream);
-    copy_to_device(result.offsets_.as<std::int8_t>() + first * groups, stage.offsets.data(),
-                   count * groups, stream);
-    LACUNA_CUDA_CHECK(cudaStreamSynchronize(stream));  // the stage is filled again
+    });
+    copy_to_device(result.data_.as<std::byte>() + first * row_size, stage.data, count * row_size,
+                   stream);
+    copy_to_device(result.scales_.as<std::byte>() + first * scale_size, scales, count * scale_size,
+                   stream);
+    copy_to_device(result.steps_.as<std::byte>() + first * groups, steps, count * groups, stream);
+    copy_to_device(result.offsets_.as<std::byte>() + first * groups, offsets, count * groups,
+                   stream);
+    staging.end(stream);
   }
   view.data = result.data_.as<void>();
   view.scales = result.scales_.as<float>();

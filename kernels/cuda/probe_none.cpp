@@ -9,7 +9,9 @@ CudaProbe probe() noexcept {
   return result;
 }
 
-std::unique_ptr<Backend> open_cuda(int, KvType) { throw DeviceError("built without CUDA", false); }
+std::unique_ptr<Backend> open_cuda(int, KvType, ThreadPool&) {
+  throw DeviceError("built without CUDA", false);
+}
 
 DeviceMemory memory_of_cuda(int) { throw DeviceError("built without CUDA", false); }
 

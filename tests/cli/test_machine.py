@@ -91,6 +91,12 @@ class Bench(LacunaTest):
         text = self.run_ok("bench", *options).stdout.decode()
         self.assertRegex(text, r"(?m)^full pass, 16 tokens +[\d.]+ +[\d.]+ +[\d.]+ GFLOP/s$")
 
+    def test_a_shape_without_files_is_measured(self):
+        result = self.run_ok("bench", "--random", "qwen2-0.5b", "--tokens", 16, "--runs", 1, "--dtype", "bf16", "--json")
+        (entry,) = json.loads(result.stdout)["dtypes"]
+        self.assertEqual([(p["tokens"], p["rows"]) for p in entry["passes"]], [(16, 16), (16, 8)])
+        self.assertGreater(entry["load"]["megabytes_per_second"], 0)
+
     def test_daemon_is_measured_through_editors(self):
         report = json.loads(self.run_ok("bench", "daemon", "--runs", 1, "--json").stdout)
         names = [sample["name"] for sample in report["times"]]

@@ -101,14 +101,22 @@ TEST_F(EngineServiceTest, AtACursorTheGrammarSaysWhetherSeveralLinesBelong) {
 }
 
 TEST_F(EngineServiceTest, TheFirstOrderLoadsTheModel) {
-  std::vector<ModelPhase> phases;
-  service_->listen([&] { phases.push_back(service_->state().phase); });
+  std::vector<std::pair<ModelPhase, int>> told;
+  service_->listen([&] {
+    const EngineState state = service_->state();
+    told.emplace_back(state.phase, state.loaded_percent);
+  });
   EXPECT_EQ(service_->state().phase, ModelPhase::Unloaded);
   const FillId first = submit(order("fill=a"));
   EXPECT_TRUE(ends_.empty());
   ASSERT_TRUE(run_until_ended(first));
   EXPECT_EQ(text_of(first), "a");
-  EXPECT_EQ(phases, (std::vector<ModelPhase>{ModelPhase::Loading, ModelPhase::Ready}));
+  EXPECT_EQ(told, (std::vector<std::pair<ModelPhase, int>>{{ModelPhase::Loading, 0},
+                                                           {ModelPhase::Loading, 25},
+                                                           {ModelPhase::Loading, 50},
+                                                           {ModelPhase::Loading, 75},
+                                                           {ModelPhase::Loading, 100},
+                                                           {ModelPhase::Ready, 0}}));
   EXPECT_EQ(service_->state().model.name, "scripted");
   ASSERT_TRUE(run_until_ended(submit(order("fill=b"))));
   EXPECT_EQ(engine_->loads, 1);

@@ -25,7 +25,7 @@ class ModelEngineTest : public testing::Test {
         return std::unique_ptr<LoadedModel>(new LoadedModel{
             .context = std::move(context), .model = std::move(model), .facts = facts});
       });
-      EXPECT_TRUE(made->load());
+      EXPECT_TRUE(made->load({}));
       return made;
     }();
     return *loaded;

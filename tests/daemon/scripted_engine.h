@@ -81,11 +81,12 @@ class ScriptedEngine : public FillEngine {
  public:
   bool is_loaded() const override { return loaded_; }
 
-  Result<ModelFacts> load() override {
+  Result<ModelFacts> load(const engine::LoadProgress& on_progress) override {
     if (fail_loads > 0) {
       --fail_loads;
       return fail(ErrorCode::NotFound, "there is no model 'scripted'");
     }
+    for (int part = 1; part <= 4; ++part) on_progress(part, 4);
     loaded_ = true;
     ++loads;
     return ModelFacts{.name = "scripted", .device = "cpu", .numbers = "none", .max_canvas = 2048};

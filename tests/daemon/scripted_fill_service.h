@@ -84,8 +84,9 @@ class ScriptedFillService : public FillService {
   }
   void unlisten(ListenerId id) override { listeners_.erase(id); }
 
-  void set_phase(ModelPhase phase, std::string problem = {}) {
+  void set_phase(ModelPhase phase, std::string problem = {}, int loaded_percent = 0) {
     state_.phase = phase;
+    state_.loaded_percent = loaded_percent;
     state_.problem = std::move(problem);
     for (const auto& [id, changed] : listeners_) changed();
   }

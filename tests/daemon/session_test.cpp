@@ -524,6 +524,10 @@ TEST_F(SessionTest, LoadingIsShownAsProgressToWhoWaits) {
   const Json id = (*create)["id"];
   session_->receive(lsp::response(id, nullptr));
   EXPECT_EQ(sent("$/progress").back()["value"]["kind"], "begin");
+  EXPECT_EQ(sent("$/progress").back()["value"]["percentage"], 0);
+  fills_.set_phase(ModelPhase::Loading, "", 40);
+  EXPECT_EQ(sent("$/progress").back()["value"], Json({{"kind", "report"}, {"percentage", 40}}));
+  EXPECT_EQ(sent("window/workDoneProgress/create").size(), 1U);
   fills_.set_phase(ModelPhase::Ready);
   EXPECT_EQ(sent("$/progress").back()["value"]["kind"], "end");
 }

@@ -114,7 +114,7 @@ TEST_F(CudaForwardTest, QuantisedFilesAreReadAsTheyAre) {
     const auto checkpoint = Checkpoint::open(folder.path());
     ASSERT_TRUE(checkpoint.has_value()) << checkpoint.error().message;
     kernels::CpuContext context(kernels::best_isa(), 1);
-    const auto device = kernels::cuda::open_cuda(0, KvType::Bf16);
+    const auto device = kernels::cuda::open_cuda(0, KvType::Bf16, context.pool());
     const Transformer here =
         Transformer::load(checkpoint->config(), checkpoint->tensors(), context, WeightFormat::Int8);
     const Transformer there =

@@ -16,12 +16,10 @@ std::string chosen(std::string_view wish, const CudaState& cuda) {
 }
 
 const CudaState kNone = {.problem = "no driver"};
-const CudaState kIdle = {.built = true, .gpus = {"A", "B"}};
-const CudaState kReady = {.built = true, .runs_models = true, .gpus = {"A", "B"}};
+const CudaState kReady = {.built = true, .gpus = {"A", "B"}};
 
 TEST(DeviceTest, AutoFallsBackToTheCpuAndSaysWhy) {
   EXPECT_EQ(chosen("auto", kNone), "cpu (no driver)");
-  EXPECT_EQ(chosen("auto", kIdle), "cpu (models cannot run on a GPU yet)");
   EXPECT_EQ(chosen("auto", kReady), "cuda:0 (A)");
 }
 

@@ -27,9 +27,11 @@ struct TwoDevices {
   explicit TwoDevices(const std::string& folder,
                       kernels::WeightFormat format = kernels::WeightFormat::F32)
       : cpu(folder),
-        device(kernels::cuda::open_cuda(0, format == kernels::WeightFormat::F32
-                                               ? kernels::cuda::KvType::F32
-                                               : kernels::cuda::KvType::Bf16)),
+        device(kernels::cuda::open_cuda(0,
+                                        format == kernels::WeightFormat::F32
+                                            ? kernels::cuda::KvType::F32
+                                            : kernels::cuda::KvType::Bf16,
+                                        cpu.context.pool())),
         transformer(Transformer::load(cpu.checkpoint.config(), cpu.checkpoint.tensors(), *device,
                                       format)) {}
 

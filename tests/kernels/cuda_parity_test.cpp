@@ -512,6 +512,12 @@ struct ProductShape {
   int k;
 };
 
+DeviceWeights uploaded(std::span<const MatrixSource> sources, int k, WeightType type) {
+  static ThreadPool pool(3);
+  Staging staging;
+  return DeviceWeights::upload(sources, k, type, staging, pool, nullptr);
+}
+
 std::vector<float> device_product(const std::vector<float>& x, int x_stride, int M,
                                   const DeviceWeights& weights, const std::vector<float>& bias,
                                   const std::vector<float>& y_before = {}) {
@@ -548,7 +554,7 @@ TEST_F(CudaParityTest, ProductsAreThoseOfTheirDefinitionInEveryFormat) {
       const int x_stride = s.k + 3;
       const std::vector<float> x = numbers(product(s.M, x_stride), 2);
       const std::vector<float> bias = numbers(static_cast<std::size_t>(s.n), 3);
-      const auto device = DeviceWeights::upload({&source, 1}, s.k, type, nullptr);
+      const auto device = uploaded({&source, 1}, s.k, type);
       const auto want = expected_product(x, x_stride, s.M, {&source, 1}, s.k, type, bias);
       EXPECT_TRUE(all_near(named("matmul", {static_cast<int>(type), s.M, s.n, s.k}),
                            device_product(x, x_stride, s.M, device, bias), want,
@@ -595,7 +601,7 @@ TEST_F(CudaParityTest, FourBitsOfAFileAreMultipliedAsTheyAre) {
       const auto want =
           expected_product(x, s.k, s.M, {&matrix.source, 1}, s.k, WeightType::Int4, {});
       for (const WeightType type : {WeightType::Int4, WeightType::Int8}) {
-        const auto device = DeviceWeights::upload({&matrix.source, 1}, s.k, type, nullptr);
+        const auto device = uploaded({&matrix.source, 1}, s.k, type);
         EXPECT_TRUE(all_near(named("int4", {group, s.M, s.n, s.k}),
                              device_product(x, s.k, s.M, device, {}), want, 1e-4F));
       }
@@ -611,10 +617,36 @@ TEST_F(CudaParityTest, StackedSourcesAreOneMatrix) {
                                   {.data = b.data(), .type = DType::F32, .rows = 40}};
   const std::vector<float> x = numbers(product(2, k), 3);
   for (const WeightType type : {WeightType::F32, WeightType::Bf16}) {
-    const auto device = DeviceWeights::upload(sources, k, type, nullptr);
+    const auto device = uploaded(sources, k, type);
     EXPECT_TRUE(all_near("stacked", device_product(x, k, 2, device, {}),
                          expected_product(x, k, 2, sources, k, type, {}), 1e-4F));
   }
+}
+
+// More than two pieces of staging memory, so that each is filled again.
+TEST_F(CudaParityTest, WeightsOfSeveralPiecesArriveWhole) {
+  const int k = 2048;
+  const int n = static_cast<int>(3 * Staging::kPieceBytes / (k * sizeof(float))) + 5;
+  std::vector<float> weights(product(n, k));
+  for (std::size_t i = 0; i < weights.size(); ++i) weights[i] = static_cast<float>(i % 9973);
+  const MatrixSource source = {.data = weights.data(), .type = DType::F32, .rows = n};
+  const auto device = uploaded({&source, 1}, k, WeightType::F32);
+  std::vector<float> there(weights.size());
+  LACUNA_CUDA_CHECK(cudaMemcpy(there.data(), device.view().data, there.size() * sizeof(float),
+                               cudaMemcpyDeviceToHost));
+  EXPECT_EQ(there, weights);
+}
+
+TEST_F(CudaParityTest, WhatIsSharedWithADeviceMayBeWrittenAgainAtOnce) {
+  ThreadPool pool(2);
+  const auto device = open_cuda(0, KvType::F32, pool);
+  std::vector<std::uint32_t> numbers(3 * Staging::kPieceBytes / sizeof(std::uint32_t) + 7);
+  std::iota(numbers.begin(), numbers.end(), 1U);
+  const std::vector<std::uint32_t> before = numbers;
+  const Memory memory = device->share(numbers.data(), numbers.size() * sizeof(std::uint32_t));
+  std::fill(numbers.begin(), numbers.end(), 0U);
+  device->download(numbers.data(), memory.as<void>(), memory.bytes());
+  EXPECT_EQ(numbers, before);
 }
 
 TEST_F(CudaParityTest, ProductsAddToWhatIsThere) {
@@ -624,7 +656,7 @@ TEST_F(CudaParityTest, ProductsAddToWhatIsThere) {
   const std::vector<float> x = numbers(product(2, k), 2);
   const std::vector<float> before = numbers(10, 3);
   for (const WeightType type : {WeightType::F32, WeightType::Bf16, WeightType::Int8}) {
-    const auto device = DeviceWeights::upload({&source, 1}, k, type, nullptr);
+    const auto device = uploaded({&source, 1}, k, type);
     std::vector<float> want = expected_product(x, k, 2, {&source, 1}, k, type, {});
     for (std::size_t i = 0; i < want.size(); ++i) want[i] += before[i];
     EXPECT_TRUE(all_near("accumulate", device_product(x, k, 2, device, {}, before), want, 1e-4F));
@@ -639,7 +671,7 @@ TEST_F(CudaParityTest, ARowOfAProductHasTheSameBitsAloneAndAmongOthers) {
   const std::vector<float> x = numbers(product(70, k), 2);
   for (const WeightType type :
        {WeightType::F32, WeightType::Bf16, WeightType::Int8, WeightType::Int4}) {
-    const auto device = DeviceWeights::upload({&source, 1}, k, type, nullptr);
+    const auto device = uploaded({&source, 1}, k, type);
     const std::vector<float> all = device_product(x, k, 70, device, {});
     for (const int row : {0, 8, 69}) {
       const std::vector<float> alone(x.begin() + row * k, x.begin() + (row + 1) * k);

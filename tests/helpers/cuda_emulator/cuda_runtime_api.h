@@ -72,6 +72,14 @@ inline cudaError_t cudaFree(void* pointer) {
   cuda_emulator::release(pointer);
   return cudaSuccess;
 }
+inline cudaError_t cudaMallocHost(void** pointer, std::size_t bytes) {
+  *pointer = cuda_emulator::allocate_pinned(bytes);
+  return cudaSuccess;
+}
+inline cudaError_t cudaFreeHost(void* pointer) {
+  cuda_emulator::release_pinned(pointer);
+  return cudaSuccess;
+}
 inline cudaError_t cudaMemcpyAsync(void* to, const void* from, std::size_t bytes,
                                    cudaMemcpyKind kind, cudaStream_t) {
   cuda_emulator::copy(to, from, bytes, kind != cudaMemcpyDeviceToHost,
@@ -90,8 +98,31 @@ inline cudaError_t cudaStreamCreate(cudaStream_t* stream) {
   return cudaSuccess;
 }
 inline cudaError_t cudaStreamDestroy(cudaStream_t) { return cudaSuccess; }
-inline cudaError_t cudaStreamSynchronize(cudaStream_t) { return cudaSuccess; }
-inline cudaError_t cudaDeviceSynchronize() { return cudaSuccess; }
+inline cudaError_t cudaStreamSynchronize(cudaStream_t) {
+  cuda_emulator::finish_copies();
+  return cudaSuccess;
+}
+inline cudaError_t cudaDeviceSynchronize() { return cudaStreamSynchronize(nullptr); }
+constexpr unsigned cudaEventDisableTiming = 2;
+struct CUevent_st {
+  std::size_t copies = 0;  // queued before it
+};
+inline cudaError_t cudaEventCreateWithFlags(cudaEvent_t* event, unsigned) {
+  *event = new CUevent_st;
+  return cudaSuccess;
+}
+inline cudaError_t cudaEventDestroy(cudaEvent_t event) {
+  delete event;
+  return cudaSuccess;
+}
+inline cudaError_t cudaEventRecord(cudaEvent_t event, cudaStream_t) {
+  event->copies = cuda_emulator::queued_copies();
+  return cudaSuccess;
+}
+inline cudaError_t cudaEventSynchronize(cudaEvent_t event) {
+  cuda_emulator::finish_copies(event->copies);
+  return cudaSuccess;
+}
 template <class Kernel>
 cudaError_t cudaFuncSetAttribute(Kernel*, cudaFuncAttribute, int) {
   return cudaSuccess;

@@ -3,6 +3,8 @@
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
+#include <deque>
+#include <iterator>
 #include <map>
 #include <sys/mman.h>
 #include <unistd.h>
@@ -88,6 +90,30 @@ Arena& arena() {
   return memory;
 }
 
+struct Copy {
+  void* to;
+  const void* from;
+  std::size_t bytes;
+};
+
+// The copies from pinned memory that are still to be made, in order.
+struct Queue {
+  std::map<const std::byte*, std::size_t> pinned;  // where to how many bytes
+  std::deque<Copy> copies;
+  std::size_t done = 0;
+
+  bool is_pinned(const void* pointer) const {
+    const auto* at = static_cast<const std::byte*>(pointer);
+    const auto after = pinned.upper_bound(at);
+    return after != pinned.begin() && at < std::prev(after)->first + std::prev(after)->second;
+  }
+};
+
+Queue& queue() {
+  static Queue copies;
+  return copies;
+}
+
 bool is_mapped(std::uintptr_t address) {
   const auto page = static_cast<std::uintptr_t>(sysconf(_SC_PAGESIZE));
   unsigned char state = 0;
@@ -118,6 +144,7 @@ void* allocate(std::size_t bytes) {
 }
 
 void release(void* memory) {
+  finish_copies();
   if (memory != nullptr) arena().release(memory);
 }
 
@@ -125,6 +152,11 @@ void copy(void* to, const void* from, std::size_t bytes, bool to_device, bool fr
   if (bytes == 0) return;
   if (arena().owns(to) != to_device || arena().owns(from) != from_device)
     die("a copy in the other direction than it says");
+  if (to_device && queue().is_pinned(from)) {
+    queue().copies.push_back({to, from, bytes});
+    return;
+  }
+  finish_copies();
   const DeviceAccess access;
   std::memmove(to, from, bytes);
 }
@@ -132,8 +164,36 @@ void copy(void* to, const void* from, std::size_t bytes, bool to_device, bool fr
 void fill(void* to, int value, std::size_t bytes) {
   if (bytes == 0) return;
   if (!arena().owns(to)) die("cudaMemset of host memory");
+  finish_copies();
   const DeviceAccess access;
   std::memset(to, value, bytes);
+}
+
+void* allocate_pinned(std::size_t bytes) {
+  auto* memory = new std::byte[bytes];
+  queue().pinned[memory] = bytes;
+  return memory;
+}
+
+void release_pinned(void* memory) {
+  finish_copies();
+  const auto at = queue().pinned.find(static_cast<const std::byte*>(memory));
+  if (at == queue().pinned.end()) die("cudaFreeHost of what cudaMallocHost did not give");
+  queue().pinned.erase(at);
+  delete[] static_cast<std::byte*>(memory);
+}
+
+std::size_t queued_copies() { return queue().done + queue().copies.size(); }
+
+void finish_copies(std::size_t up_to) {
+  Queue& waiting = queue();
+  while (!waiting.copies.empty() && waiting.done < up_to) {
+    const Copy copy = waiting.copies.front();
+    const DeviceAccess access;
+    std::memmove(copy.to, copy.from, copy.bytes);
+    waiting.copies.pop_front();
+    ++waiting.done;
+  }
 }
 
 std::size_t free_bytes() { return arena().limit() - std::min(arena().limit(), arena().used()); }

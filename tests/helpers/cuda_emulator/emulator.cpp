@@ -163,6 +163,7 @@ void run(dim3 grid, dim3 size, std::size_t shared_bytes, const std::function<voi
   }
   for (std::size_t i = 0; i < threads; ++i) state.fibers[i].stack = stacks()[i];
   std::mt19937 random(1);
+  finish_copies();
   const DeviceAccess access;
   for (unsigned z = 0; z < grid.z; ++z)
     for (unsigned y = 0; y < grid.y; ++y)

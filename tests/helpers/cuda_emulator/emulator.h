@@ -49,6 +49,14 @@ void* allocate(std::size_t bytes);  // null when there is no more
 void release(void* memory);
 void copy(void* to, const void* from, std::size_t bytes, bool to_device, bool from_device);
 void fill(void* to, int value, std::size_t bytes);
+
+// Copies from pinned memory are made as late as a device may make them: when somebody waits for
+// them, or when the next thing in the stream needs them. Whoever writes there too early is found out.
+void* allocate_pinned(std::size_t bytes);
+void release_pinned(void* memory);
+std::size_t queued_copies();  // since the program began
+void finish_copies(std::size_t up_to = static_cast<std::size_t>(-1));
+
 std::size_t free_bytes();
 std::size_t used_bytes();
 std::size_t total_bytes();
