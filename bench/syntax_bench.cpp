@@ -3,11 +3,10 @@
 // With --keep each text is written to FOLDER with the fills that were shown, as NUMBER.EXTENSION, for
 // other programs to judge.
 // PATHs are files or folders. A hole is a statement, the arguments of a call, or the rest of a line,
-// in turn, and as long in tokens as what stood there; files with errors of their own are left out.
-// A hole's fill is judged with something neutral in the other holes. Prints the table of
-// docs/grammar.md.
+// in turn, and as long in tokens as what stood there, which nothing sees; files with errors of their
+// own are left out. A hole's fill is judged with something neutral in the other holes. Times are
+// processor time of this thread: run it on one. Prints the table of docs/grammar.md.
 #include <algorithm>
-#include <chrono>
 #include <cstdio>
 #include <cstdlib>
 #include <filesystem>
@@ -21,6 +20,7 @@
 #include "grammar/gate.h"
 #include "grammar/outline.h"
 #include "support/file.h"
+#include "support/processor_time.h"
 #include "support/text.h"
 
 namespace lacuna {
@@ -133,14 +133,26 @@ void add_places(const Source& source, std::uint64_t seed, int n_holes, std::vect
   }
 }
 
-engine::InfillRequest request_for(const engine::Model& model, const Place& place) {
+std::string_view gold_of(const Place& place, std::size_t i) {
+  const Span hole = place.holes[i];
+  return std::string_view(place.source->text).substr(hole.begin, hole.size());
+}
+
+// `text` becomes that of the place with nothing in its holes.
+engine::InfillRequest request_for(const engine::Model& model, const Place& place,
+                                  std::string& text) {
   engine::InfillRequest request;
-  request.text = place.source->text;
-  for (const Span& hole : place.holes) {
-    const std::string_view gold = request.text.substr(hole.begin, hole.size());
-    const auto tokens = static_cast<int>(model.tokenizer()->encode(gold).size());
-    request.holes.push_back({.begin = hole.begin, .end = hole.end, .tokens = tokens, .hint = {}});
+  text.clear();
+  std::size_t at = 0;
+  for (std::size_t i = 0; i < place.holes.size(); ++i) {
+    text.append(place.source->text, at, place.holes[i].begin - at);
+    at = place.holes[i].end;
+    const auto tokens = static_cast<int>(model.tokenizer()->encode(gold_of(place, i)).size());
+    request.holes.push_back(
+        {.begin = text.size(), .end = text.size(), .tokens = tokens, .hint = {}});
   }
+  text.append(place.source->text, at);
+  request.text = text;
   request.language = place.source->language->model_name;
   request.line_comment = place.source->language->line_comment;
   request.options.max_canvas = kCanvas;
@@ -153,11 +165,16 @@ std::string trimmed(std::string_view text) {
   return std::string(text.substr(begin, end == std::string_view::npos ? 0 : end + 1 - begin));
 }
 
-// What of `checked` is withheld has its own text.
+// With what stood there in the place of what is withheld.
 void keep_filled(const std::string& folder, const Place& place,
-                 const engine::InfillRequest& request, const daemon::CheckedInfill& checked) {
+                 const engine::InfillRequest& request, daemon::CheckedInfill checked) {
   static int number = 0;
   const std::string path = folder + "/" + std::to_string(number++) + place.source->extension;
+  for (std::size_t i = 0; i < place.holes.size(); ++i) {
+    if (checked.holes[i].state == daemon::SyntaxState::Withheld) {
+      checked.result.fills[i].text = gold_of(place, i);
+    }
+  }
   if (!write_file(path, engine::splice(request.text, request.holes, checked.result.fills))) {
     std::fprintf(stderr, "syntax_bench: cannot write %s\n", path.c_str());
   }
@@ -165,15 +182,19 @@ void keep_filled(const std::string& folder, const Place& place,
 
 void measure(const engine::Model& model, const Place& place, const std::string& folder, Row& row) {
   const grammar::Grammar& grammar = *grammar::grammar_of(place.source->language);
-  const engine::InfillRequest request = request_for(model, place);
+  std::string text;
+  const engine::InfillRequest request = request_for(model, place, text);
+  const double begin = thread_seconds();
   const auto plain = daemon::checked_infill(model, request, {});
+  const double between = thread_seconds();
   const auto checked = daemon::checked_infill(model, request, {.grammar = &grammar});
   if (!plain || !checked) return;
   if (!folder.empty()) keep_filled(folder, place, request, *checked);
-  grammar::Gate gate(grammar, request.text, place.holes);
-  for (std::size_t i = 0; i < place.holes.size(); ++i) {
-    const Span hole = place.holes[i];
-    const std::string gold = trimmed(request.text.substr(hole.begin, hole.size()));
+  std::vector<Span> holes;
+  for (const engine::Hole& hole : request.holes) holes.push_back({hole.begin, hole.end});
+  grammar::Gate gate(grammar, text, holes);
+  for (std::size_t i = 0; i < holes.size(); ++i) {
+    const std::string gold = trimmed(gold_of(place, i));
     const auto passes = [&](const std::string& fill) {
       std::vector<std::string> fills = gate.neutral_fills();
       fills[i] = fill;
@@ -195,7 +216,7 @@ void measure(const engine::Model& model, const Place& place, const std::string& 
   row.steps += checked->result.steps;
   row.constraint_seconds += checked->constraint.seconds;
   row.gate_seconds += checked->gate_seconds;
-  row.denoise_seconds += plain->result.denoise_seconds;
+  row.denoise_seconds += between - begin;
 }
 
 double percent(int part, int whole) { return whole == 0 ? 0 : 100.0 * part / whole; }

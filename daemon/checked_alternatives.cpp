@@ -49,7 +49,9 @@ Result<std::vector<CheckedAlternative>> checked_alternatives(const engine::Model
   const std::vector<grammar::Span> spans = spans_of(request.holes);
   std::unique_ptr<grammar::Gate> gate;
   if (syntax.grammar != nullptr) {
-    gate = std::make_unique<grammar::Gate>(*syntax.grammar, request.text, spans);
+    gate = std::make_unique<grammar::Gate>(*syntax.grammar, request.text, spans, Texts{},
+                                           request.stop);
+    if (request.stop.stop_requested()) return fail(ErrorCode::Cancelled, "stopped");
     if (request.options.length == engine::LengthMode::Probe) {
       request.length_priors =
           length_priors(model, *syntax.grammar, request.text,
@@ -60,8 +62,7 @@ Result<std::vector<CheckedAlternative>> checked_alternatives(const engine::Model
   engine::AlternativeOptions options{.number = number};
   if (gate && gate->is_sure() && syntax.constrain) {
     options.make_constraint = [&] {
-      return std::make_unique<SyntaxConstraint>(model, *syntax.grammar, request.text,
-                                                request.holes);
+      return std::make_unique<SyntaxConstraint>(model, *syntax.grammar, *gate, request.stop);
     };
   }
   Result<std::vector<engine::Alternative>> fills =

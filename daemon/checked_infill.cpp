@@ -1,18 +1,16 @@
 #include "daemon/checked_infill.h"
 
 #include <algorithm>
-#include <chrono>
 #include <memory>
 #include <set>
 
 #include "daemon/length_priors.h"
 #include "grammar/gate.h"
 #include "grammar/tidy_fill.h"
+#include "support/processor_time.h"
 
 namespace lacuna::daemon {
 namespace {
-
-using Clock = std::chrono::steady_clock;
 
 std::vector<grammar::Span> spans_of(std::span<const engine::Hole> holes) {
   std::vector<grammar::Span> spans;
@@ -57,6 +55,8 @@ class Checking {
     settle();
     return {};
   }
+
+  double fill_seconds() const { return fill_seconds_; }  // of the repairs
 
  private:
   bool is_finished(std::size_t i) const { return checked_.result.fills[i].masks_left == 0; }
@@ -151,10 +151,14 @@ class Checking {
     if (gate_.is_sure()) {
       const auto keep =
           last ? SyntaxConstraint::Keep::Always : SyntaxConstraint::Keep::WhenLittleIsLeft;
-      constraint = std::make_unique<SyntaxConstraint>(model_, *syntax_.grammar, text, parts, keep);
+      const grammar::Gate gate(*syntax_.grammar, text, spans_of(parts), {}, request_.stop);
+      constraint =
+          std::make_unique<SyntaxConstraint>(model_, *syntax_.grammar, gate, request_.stop, keep);
       again.constraint = constraint.get();
     }
+    const double begin = thread_seconds();
     const Result<engine::InfillResult> result = engine::infill(model_, again);
+    fill_seconds_ += thread_seconds() - begin;
     if (!result) return result.error();
     checked_.result.forward_passes += result->forward_passes;
     checked_.result.denoise_seconds += result->denoise_seconds;
@@ -217,6 +221,7 @@ class Checking {
   std::vector<std::string> texts_;
   std::vector<std::vector<grammar::Problem>> problems_;  // of those that are not admitted
   std::set<std::size_t> admitted_;                       // holes
+  double fill_seconds_ = 0;
 };
 
 }  // namespace
@@ -241,14 +246,16 @@ Result<CheckedInfill> checked_infill(const engine::Model& model, engine::InfillR
   checked.holes.resize(request.holes.size());
   std::unique_ptr<grammar::Gate> gate;
   std::unique_ptr<SyntaxConstraint> constraint;
-  const Clock::time_point begin = Clock::now();
+  const double begin = thread_seconds();
   if (syntax.grammar != nullptr) {
     const std::vector<grammar::Span> spans = spans_of(request.holes);
     std::vector<grammar::PickedHole> places =
         grammar::describe_holes(*syntax.grammar, request.text, spans);
     // Each of these looks at all of the text: in a long file that takes time.
     if (request.stop.stop_requested()) return fail(ErrorCode::Cancelled, "stopped");
-    gate = std::make_unique<grammar::Gate>(*syntax.grammar, request.text, spans);
+    gate = std::make_unique<grammar::Gate>(*syntax.grammar, request.text, spans,
+                                           std::vector<std::string>{}, request.stop);
+    if (request.stop.stop_requested()) return fail(ErrorCode::Cancelled, "stopped");
     if (request.options.length == engine::LengthMode::Probe) {
       request.length_priors = length_priors(model, *syntax.grammar, request.text, places, *gate);
     }
@@ -260,14 +267,13 @@ Result<CheckedInfill> checked_infill(const engine::Model& model, engine::InfillR
     } else if (!gate->is_sure()) {
       checked.constraint_off = "the text around the holes is broken already";
     } else if (syntax.constrain) {
-      constraint =
-          std::make_unique<SyntaxConstraint>(model, *syntax.grammar, request.text, request.holes);
+      constraint = std::make_unique<SyntaxConstraint>(model, *syntax.grammar, *gate, request.stop);
       request.constraint = constraint.get();
     }
   } else {
     checked.constraint_off = "there is no grammar for the language";
   }
-  checked.gate_seconds = std::chrono::duration<double>(Clock::now() - begin).count();
+  checked.gate_seconds = thread_seconds() - begin;
 
   Result<engine::InfillResult> result = engine::infill(model, request);
   if (!result) return result.error();
@@ -277,13 +283,10 @@ Result<CheckedInfill> checked_infill(const engine::Model& model, engine::InfillR
     for (HoleSyntax& hole : checked.holes) hole.reason = checked.constraint_off;
     return checked;
   }
-  const Clock::time_point after = Clock::now();
-  const double denoising = checked.result.denoise_seconds;
-  if (const Result<void> done = Checking(model, request, syntax, *gate, checked).run(); !done) {
-    return done.error();
-  }
-  checked.gate_seconds += std::chrono::duration<double>(Clock::now() - after).count() -
-                          (checked.result.denoise_seconds - denoising);
+  const double after = thread_seconds();
+  Checking checking(model, request, syntax, *gate, checked);
+  if (const Result<void> done = checking.run(); !done) return done.error();
+  checked.gate_seconds += thread_seconds() - after - checking.fill_seconds();
   return checked;
 }
 

@@ -42,7 +42,7 @@ struct CheckedInfill {
   SyntaxCounts constraint;     // zeros when it was off
   std::string constraint_off;  // why the constraint was off; empty when it was on
   int errors_before = 0;       // of the file, that do not count
-  double gate_seconds = 0;     // without the time of the repairs' forward passes
+  double gate_seconds = 0;     // of processor time, without that of the repairs' fills
 };
 
 // engine::infill() with syntax. The request's constraint, if any, is replaced when the options say so.

@@ -62,12 +62,13 @@ std::vector<std::optional<engine::LengthPrior>> length_priors(const engine::Mode
   spans.reserve(holes.size());
   for (const engine::Hole& hole : holes) spans.push_back({hole.begin, hole.end});
   const auto places = grammar::describe_holes(grammar, text, spans);
-  return length_priors(model, grammar, text, places, grammar::Gate(grammar, text, spans));
+  grammar::Gate gate(grammar, text, spans);
+  return length_priors(model, grammar, text, places, gate);
 }
 
 std::vector<std::optional<engine::LengthPrior>> length_priors(
     const engine::Model& model, const grammar::Grammar& grammar, std::string_view text,
-    std::span<const grammar::PickedHole> places, const grammar::Gate& gate) {
+    std::span<const grammar::PickedHole> places, grammar::Gate& gate) {
   std::vector<std::optional<engine::LengthPrior>> priors;
   if (places.empty()) return priors;
   const BytesOfToken bytes = bytes_of_token(model, text, places);

@@ -25,6 +25,6 @@ std::vector<std::optional<engine::LengthPrior>> length_priors(const engine::Mode
 // The same for holes that are described already, and of which a gate was made.
 std::vector<std::optional<engine::LengthPrior>> length_priors(
     const engine::Model& model, const grammar::Grammar& grammar, std::string_view text,
-    std::span<const grammar::PickedHole> places, const grammar::Gate& gate);
+    std::span<const grammar::PickedHole> places, grammar::Gate& gate);
 
 }  // namespace lacuna::daemon

@@ -1,33 +1,20 @@
 #include "daemon/syntax_constraint.h"
 
 #include <algorithm>
-#include <chrono>
 #include <iterator>
 #include <optional>
 #include <utility>
+
+#include "support/processor_time.h"
 
 namespace lacuna::daemon {
 namespace {
 
 constexpr double kTooLittleKnown = 0.75;  // share of a hole that is masked
 constexpr double kLittleLeft = 0.25;
-constexpr std::size_t kLargeText = 16 << 10;  // no need to parse all of it even once
 constexpr int kTriesAtTheEnd = 8;
 // What may end a fill, before the brackets that it has open.
 constexpr std::string_view kTails[] = {"", "x", ";", ": pass", "{}"};
-
-std::vector<grammar::Span> spans_in(std::size_t region_begin, std::span<const engine::Hole> holes) {
-  std::vector<grammar::Span> spans;
-  spans.reserve(holes.size());
-  for (const engine::Hole& hole : holes) {
-    spans.push_back({hole.begin - region_begin, hole.end - region_begin});
-  }
-  return spans;
-}
-
-std::string_view part(std::string_view text, grammar::Span span) {
-  return text.substr(span.begin, span.size());
-}
 
 std::string filled(std::string_view text, std::span<const grammar::Span> spans,
                    std::span<const std::string> fills) {
@@ -41,20 +28,38 @@ std::string filled(std::string_view text, std::span<const grammar::Span> spans,
   return result += text.substr(at);
 }
 
-// The innermost function or class whose body has all the holes in it, or else the top-level nodes
-// from the first hole to the last, if that parses alone; a method of JavaScript, for one, does only in
-// its class. Then nothing in the rest of the text can tell whether a fill parses.
-std::optional<grammar::Span> part_around(const grammar::Grammar& grammar, std::string_view text,
-                                         std::span<const engine::Hole> holes) {
-  const std::vector<grammar::Span> spans = spans_in(0, holes);
-  const grammar::Gate gate(grammar, text, spans);
-  if (!gate.works() || !gate.is_sure()) return std::nullopt;
-  const std::string neutral = filled(text, spans, gate.neutral_fills());
-  const auto tree = grammar::parse(grammar, neutral);
-  if (!tree) return std::nullopt;
+// A gate of `region`, which has all the holes of `whole` in it.
+grammar::Gate gate_of(const grammar::Grammar& grammar, const grammar::Gate& whole,
+                      grammar::Span region, const std::stop_token& stop) {
+  std::vector<grammar::Span> holes = whole.holes();
+  for (grammar::Span& hole : holes) hole = {hole.begin - region.begin, hole.end - region.begin};
+  return {grammar, whole.text().substr(region.begin, region.size()), std::move(holes),
+          whole.neutral_fills(), stop};
+}
+
+// Of the part of the text that is parsed at each step: the innermost function or class whose body has
+// all the holes in it, or else the top-level nodes from the first hole to the last, if that parses
+// alone; a method of JavaScript, for one, does only in its class. Then nothing in the rest of the text
+// can tell whether a fill parses.
+grammar::Gate gate_of_part(const grammar::Grammar& grammar, const grammar::Gate& whole,
+                           const std::stop_token& stop) {
+  const std::string_view text = whole.text();
+  const grammar::Span all{0, text.size()};
+  if (whole.holes().empty() || !whole.works() || !whole.is_sure()) {
+    return gate_of(grammar, whole, all, stop);
+  }
+  const std::string neutral = filled(text, whole.holes(), whole.neutral_fills());
+  grammar::Parser parser(grammar);
+  std::optional<grammar::SyntaxTree> tree;
+  if (whole.clean_tree() != nullptr) {
+    tree = *whole.clean_tree();
+  } else {
+    tree = parser.parse(neutral, nullptr, {.stop = stop});
+  }
+  if (!tree) return gate_of(grammar, whole, all, stop);
   // Nothing has moved before the first hole, and all behind the last by the same distance.
-  const std::size_t behind = text.size() - holes.back().end;
-  const grammar::Span places{holes.front().begin, neutral.size() - behind};
+  const std::size_t behind = text.size() - whole.holes().back().end;
+  const grammar::Span places{whole.holes().front().begin, neutral.size() - behind};
   const grammar::Outline outline = grammar::outline_of(neutral, *tree);
   std::vector<grammar::Span> candidates;
   for (auto item = outline.items.rbegin(); item != outline.items.rend(); ++item) {
@@ -62,31 +67,29 @@ std::optional<grammar::Span> part_around(const grammar::Grammar& grammar, std::s
   }
   candidates.push_back(grammar::top_level_around(neutral, *tree, places));
   for (const grammar::Span& candidate : candidates) {
+    const auto alone =
+        parser.parse(std::string_view(neutral).substr(candidate.begin, candidate.size()), nullptr,
+                     {.stop = stop, .only_without_error = true});
+    if (!alone || alone->has_error()) continue;
     const grammar::Span region{candidate.begin, text.size() - (neutral.size() - candidate.end)};
-    const grammar::Gate alone(grammar, part(text, region), spans_in(region.begin, holes));
-    if (alone.works() && alone.is_sure() && alone.errors_before() == 0) return region;
+    grammar::Gate part = gate_of(grammar, whole, region, stop);
+    if (part.clean_tree() != nullptr) return part;
   }
-  return std::nullopt;
+  return gate_of(grammar, whole, all, stop);
 }
 
-// The part of the text that is parsed at each step.
-grammar::Span region_of(const grammar::Grammar& grammar, std::string_view text,
-                        std::span<const engine::Hole> holes) {
-  grammar::Span region{0, text.size()};
-  if (holes.empty()) return region;
-  if (text.size() > kLargeText) {
-    const auto tree = grammar::parse(grammar, text);
-    if (!tree) return region;
-    region = grammar::top_level_around(text, *tree, {holes.front().begin, holes.back().end});
-  }
-  std::vector<engine::Hole> moved(holes.begin(), holes.end());
-  for (engine::Hole& hole : moved) {
-    hole.begin -= region.begin;
-    hole.end -= region.begin;
-  }
-  const auto item = part_around(grammar, part(text, region), moved);
-  return item ? grammar::Span{region.begin + item->begin, region.begin + item->end} : region;
-}
+// Adds the time that it lives to `sum`.
+class Stopwatch {
+ public:
+  explicit Stopwatch(double& sum) : sum_(sum), begin_(thread_seconds()) {}
+  ~Stopwatch() { sum_ += thread_seconds() - begin_; }
+  Stopwatch(const Stopwatch&) = delete;
+  Stopwatch& operator=(const Stopwatch&) = delete;
+
+ private:
+  double& sum_;
+  double begin_;
+};
 
 // What closes the brackets and the quote that a piece of code leaves open, as far as that can be seen
 // without knowing the language.
@@ -122,17 +125,14 @@ bool completes(std::span<const std::int32_t> witness, std::span<const std::int32
 }  // namespace
 
 SyntaxConstraint::SyntaxConstraint(const engine::Model& model, const grammar::Grammar& grammar,
-                                   std::string_view text, std::span<const engine::Hole> holes,
-                                   Keep keep)
+                                   const grammar::Gate& gate, std::stop_token stop, Keep keep)
     : model_(model),
       grammar_(grammar),
       keep_(keep),
-      region_(part(text, region_of(grammar, text, holes))),
-      spans_(spans_in(static_cast<std::size_t>(region_.data() - text.data()), holes)),
-      gate_(grammar, region_, spans_),
+      gate_(gate_of_part(grammar, gate, stop)),
       mask_(model.mask_token()),
       filler_(model.config().delete_token.value_or(model.tokenizer()->find(" ").value_or(-1))),
-      holes_(holes.size()) {}
+      holes_(gate.holes().size()) {}
 
 bool SyntaxConstraint::is_text(std::int32_t token) const {
   return token >= 0 && token != mask_ && token != model_.config().delete_token &&
@@ -166,6 +166,7 @@ void SyntaxConstraint::begin_canvas(int first_hole, std::span<const std::string>
 }
 
 void SyntaxConstraint::begin_step(const engine::ConstraintStep& step) {
+  const Stopwatch stopwatch(counts_.seconds);
   mask_ = step.mask_token;
   std::vector<Tokens> known(holes_.size());
   for (std::size_t p = 0; p < step.canvas.size(); ++p) {
@@ -219,7 +220,7 @@ std::int32_t SyntaxConstraint::fallback(int position) const {
 void SyntaxConstraint::vet(std::span<const std::int32_t> canvas,
                            std::span<const engine::Candidate> proposals,
                            std::span<std::uint8_t> accepted) {
-  const auto begin = std::chrono::steady_clock::now();
+  const Stopwatch stopwatch(counts_.seconds);
   for (HoleState& hole : holes_) {
     std::copy_n(canvas.begin() + static_cast<std::ptrdiff_t>(hole.begin), hole.known.size(),
                 hole.known.begin());
@@ -228,8 +229,6 @@ void SyntaxConstraint::vet(std::span<const std::int32_t> canvas,
   std::fill(accepted.begin(), accepted.end(), std::uint8_t{1});
   check(proposals, accepted);
   counts_.vetoed += static_cast<int>(std::count(accepted.begin(), accepted.end(), 0));
-  counts_.seconds +=
-      std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count();
 }
 
 void SyntaxConstraint::check(std::span<const engine::Candidate> proposals,
@@ -452,29 +451,31 @@ std::unique_ptr<SyntaxConstraint::ExactCheck> SyntaxConstraint::make_exact(std::
   auto exact = std::make_unique<ExactCheck>();
   exact->checker = grammar::HoleChecker::make(grammar_.language().name);
   if (!exact->checker) return exact;
+  const std::string_view region = gate_.text();
+  const std::vector<grammar::Span>& spans = gate_.holes();
   std::string text;
   std::vector<grammar::Span> places;
   std::size_t at = 0;
-  for (std::size_t i = 0; i < spans_.size(); ++i) {
-    text += region_.substr(at, spans_[i].begin - at);
+  for (std::size_t i = 0; i < spans.size(); ++i) {
+    text += region.substr(at, spans[i].begin - at);
     places.push_back({text.size(), text.size() + gate_.neutral_fills()[i].size()});
     text += gate_.neutral_fills()[i];
-    at = spans_[i].end;
+    at = spans[i].end;
   }
-  text += region_.substr(at);
+  text += region.substr(at);
   const auto tree = grammar::parse(grammar_, text);
   const grammar::Span item =
       tree ? grammar::top_level_around(text, *tree, places[idx]) : grammar::Span{0, text.size()};
   // What of the item stands between the holes.
   std::vector<grammar::Piece> pieces;
   std::size_t from = 0;  // where the text behind the last hole begins
-  for (std::size_t i = 0; i <= spans_.size(); ++i) {
-    const std::size_t to = i < spans_.size() ? places[i].begin : text.size();
+  for (std::size_t i = 0; i <= spans.size(); ++i) {
+    const std::size_t to = i < spans.size() ? places[i].begin : text.size();
     const std::size_t begin = std::clamp(item.begin, from, to);
     const std::size_t end = std::clamp(item.end, begin, to);
-    const std::size_t behind = i == 0 ? 0 : spans_[i - 1].end;  // as `from`, in the region
-    pieces.push_back({.text = region_.substr(behind + begin - from, end - begin)});
-    if (i == spans_.size()) break;
+    const std::size_t behind = i == 0 ? 0 : spans[i - 1].end;  // as `from`, in the region
+    pieces.push_back({.text = region.substr(behind + begin - from, end - begin)});
+    if (i == spans.size()) break;
     if (i == idx) exact->before = std::exchange(pieces, {});
     if (i != idx && places[i].end >= item.begin && places[i].begin <= item.end) {
       pieces.push_back({.text = {}, .hole = true});

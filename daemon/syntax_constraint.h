@@ -4,12 +4,12 @@
 #include <cstdint>
 #include <memory>
 #include <span>
+#include <stop_token>
 #include <string>
 #include <string_view>
 #include <vector>
 
 #include "engine/constraint.h"
-#include "engine/hole.h"
 #include "engine/model.h"
 #include "grammar/gate.h"
 #include "grammar/hole_checker.h"
@@ -18,12 +18,12 @@ namespace lacuna::daemon {
 
 // What a constraint did during a fill.
 struct SyntaxCounts {
-  int vetted = 0;     // times that the sampler asked
-  int unchecked = 0;  // of them: too little known to check anything
-  int accepted = 0;   // of them: what is known and the model's best guess of the rest parses
-  int exact = 0;      // questions to the exact checker
-  int vetoed = 0;     // tokens refused
-  double seconds = 0;
+  int vetted = 0;      // times that the sampler asked
+  int unchecked = 0;   // of them: too little known to check anything
+  int accepted = 0;    // of them: what is known and the model's best guess of the rest parses
+  int exact = 0;       // questions to the exact checker
+  int vetoed = 0;      // tokens refused
+  double seconds = 0;  // of processor time
 };
 
 // For each hole a whole fill is remembered with which the text parses, whatever else happens; at
@@ -47,9 +47,10 @@ class SyntaxConstraint : public engine::Constraint {
  public:
   enum class Keep : std::uint8_t { WhenLittleIsLeft, Always };
 
-  // `text` and `holes` as in engine::InfillRequest; all must live as long as the constraint.
+  // Of the text and the holes of `gate`, which is needed only here; the text must live as long as the
+  // constraint. Once `stop` is requested it takes everything.
   SyntaxConstraint(const engine::Model& model, const grammar::Grammar& grammar,
-                   std::string_view text, std::span<const engine::Hole> holes,
+                   const grammar::Gate& gate, std::stop_token stop = {},
                    Keep keep = Keep::WhenLittleIsLeft);
 
   void begin_canvas(int first_hole, std::span<const std::string> filled) override;
@@ -108,9 +109,7 @@ class SyntaxConstraint : public engine::Constraint {
   const engine::Model& model_;
   const grammar::Grammar& grammar_;
   Keep keep_;
-  std::string_view region_;           // of the text: all that is parsed
-  std::vector<grammar::Span> spans_;  // the holes in it
-  grammar::Gate gate_;                // of the region
+  grammar::Gate gate_;  // of the part of the text that is parsed
   std::int32_t mask_;
   std::int32_t filler_;  // a token that adds nothing, or a blank; or -1
 

@@ -1,9 +1,9 @@
 #include "grammar/gate.h"
 
 #include <algorithm>
-#include <array>
 #include <limits>
 #include <optional>
+#include <utility>
 
 #include "grammar/layout.h"
 #include "grammar/python_rules.h"
@@ -11,8 +11,9 @@
 namespace lacuna::grammar {
 namespace {
 
-// What may stand in a hole to see whether the text around it is sound.
-constexpr std::string_view kNeutral[] = {"", "x", "pass", "x;", "{}", ": pass", "x)", "()", "1"};
+// What may stand in a hole to see whether the text around it is sound; shorter ones first.
+constexpr std::string_view kNeutral[] = {"", "x", "1", "x;", "{}", "x)", "()", "pass", ": pass"};
+constexpr std::size_t kTriedOneByOne = 16;  // holes
 
 constexpr std::size_t kShownBytes = 24;
 
@@ -34,9 +35,14 @@ std::size_t distance(Span a, Span b) {
 
 }  // namespace
 
-Gate::Gate(const Grammar& grammar, std::string_view text, std::vector<Span> holes)
-    : grammar_(grammar), text_(text), holes_(std::move(holes)), parser_(grammar) {
-  find_old_errors();
+Gate::Gate(const Grammar& grammar, std::string_view text, std::vector<Span> holes,
+           std::vector<std::string> first, std::stop_token stop)
+    : grammar_(grammar),
+      text_(text),
+      holes_(std::move(holes)),
+      stop_(std::move(stop)),
+      parser_(grammar) {
+  find_neutral(first);
 }
 
 std::string Gate::filled(std::span<const std::string> fills, std::vector<Span>& places) const {
@@ -72,49 +78,52 @@ std::optional<Gate::Mark> Gate::mark_of(Span span, const std::string& what,
   return mark;
 }
 
-const SyntaxTree* Gate::parse_next(std::string text, bool anew) {
-  if (anew) last_tree_.reset();
-  if (last_tree_ && last_text_ == text) return &*last_tree_;
-  if (last_tree_) {
-    const std::string_view before = last_text_;
-    const auto head = std::mismatch(before.begin(), before.end(), text.begin(), text.end());
-    const auto begin = static_cast<std::size_t>(head.first - before.begin());
-    const std::size_t most = std::min(before.size(), text.size()) - begin;
-    std::size_t tail = 0;
-    while (tail < most && before[before.size() - 1 - tail] == text[text.size() - 1 - tail]) ++tail;
-    last_tree_->edit(before, begin, before.size() - tail,
-                     std::string_view(text).substr(begin, text.size() - tail - begin));
-  }
-  last_text_ = std::move(text);
-  last_tree_ = parser_.parse(last_text_, last_tree_ ? &*last_tree_ : nullptr);
-  return last_tree_ ? &*last_tree_ : nullptr;
+// Starts from the tree of the last text.
+std::optional<SyntaxTree> Gate::parse_from_last(const std::string& text, bool only_without_error) {
+  const ParseLimits limits{.stop = stop_, .only_without_error = only_without_error};
+  if (!last_) return parser_.parse(text, nullptr, limits);
+  const std::string_view before = last_->text;
+  const auto head = std::mismatch(before.begin(), before.end(), text.begin(), text.end());
+  const auto begin = static_cast<std::size_t>(head.first - before.begin());
+  const std::size_t most = std::min(before.size(), text.size()) - begin;
+  std::size_t tail = 0;
+  while (tail < most && before[before.size() - 1 - tail] == text[text.size() - 1 - tail]) ++tail;
+  if (begin == before.size() && before.size() == text.size()) return last_->tree;
+  SyntaxTree edited = last_->tree;
+  edited.edit(before, begin, before.size() - tail,
+              std::string_view(text).substr(begin, text.size() - tail - begin));
+  return parser_.parse(text, &edited, limits);
 }
 
 std::vector<Gate::Fault> Gate::faults(std::span<const std::string> fills, std::vector<Span>& places,
                                       bool anew) {
-  const SyntaxTree* tree = parse_next(filled(fills, places), anew);
-  const std::string& text = last_text_;
+  std::string filled_text = filled(fills, places);
+  if (anew) last_.reset();
+  std::optional<SyntaxTree> parsed = parse_from_last(filled_text, false);
   std::vector<Fault> result;
   const auto add = [&](Span span, std::string what) {
     auto mark = mark_of(span, what, places);
     result.push_back({.span = span, .what = std::move(what), .mark = std::move(mark)});
   };
-  if (tree == nullptr) {
-    result.push_back({.span = {0, text.size()}, .what = "it cannot be parsed", .mark = {}});
+  if (!parsed) {
+    last_.reset();
+    result.push_back({.span = {0, filled_text.size()}, .what = "it cannot be parsed", .mark = {}});
     return result;
   }
-  for (const SyntaxError& error : syntax_errors(*tree)) {
+  last_.emplace(Parsed{std::move(filled_text), std::move(*parsed)});
+  const auto& [text, tree] = *last_;
+  for (const SyntaxError& error : syntax_errors(tree)) {
     add({error.begin, error.end}, describe(error, text));
   }
   if (grammar_.language().name == "python") {
-    for (const LayoutError& error : python_layout_errors(text, *tree)) {
+    for (const LayoutError& error : python_layout_errors(text, tree)) {
       const std::size_t end = std::min(text.find_first_of("\r\n", error.at), text.size());
       add({error.at, end}, error.what);
     }
-    for (RuleError& error : python_rule_errors(text, *tree)) add(error.span, std::move(error.what));
+    for (RuleError& error : python_rule_errors(text, tree)) add(error.span, std::move(error.what));
   }
   for (const Span& place : places) {
-    if (text_goes_on_after(*tree, place)) {
+    if (text_goes_on_after(tree, place)) {
       result.push_back(
           {.span = place, .what = "a string or comment goes on after the fill", .mark = {}});
     }
@@ -128,64 +137,98 @@ std::size_t Gate::count_new(const std::vector<Fault>& faults) const {
   }));
 }
 
-void Gate::find_old_errors() {
-  constexpr std::size_t kTriedOneByOne = 16;
+// Whether the text has no error at all with these fills. As faults().empty(), but it does not look
+// farther than the first error.
+bool Gate::is_clean(std::span<const std::string> fills) {
   std::vector<Span> places;
-  bool first = true;
+  std::string text = filled(fills, places);
+  if (verdict_ && verdict_->text == text && verdict_->places == places) return verdict_->clean;
+  const auto judge = [&] {
+    std::optional<SyntaxTree> tree = parse_from_last(text, true);
+    if (!tree || tree->has_error()) return false;
+    // The next parse begins here also if the rest is not well.
+    last_.emplace(Parsed{text, std::move(*tree)});
+    if (grammar_.language().name == "python" && (!python_layout_errors(text, last_->tree).empty() ||
+                                                 !python_rule_errors(text, last_->tree).empty())) {
+      return false;
+    }
+    return std::none_of(places.begin(), places.end(),
+                        [&](const Span& place) { return text_goes_on_after(last_->tree, place); });
+  };
+  const bool clean = judge();
+  verdict_ = {.text = std::move(text), .places = std::move(places), .clean = clean};
+  return clean;
+}
+
+// What is tried in turn: the fills of `first`, what stands in the holes, something neutral in all of
+// them, and then in one after the other. Once the text is without errors nothing more need be known
+// of it.
+void Gate::find_neutral(const std::vector<std::string>& first) {
+  std::vector<Span> places;
+  bool is_first = true;
   std::size_t fewest = std::numeric_limits<std::size_t>::max();
   std::vector<std::vector<Fault>> tried;
   const auto attempt = [&](const std::vector<std::string>& fills) {
+    if (stop_.stop_requested() || fewest == 0) return;
     std::vector<Fault> found = faults(fills, places, false);
     std::set<Mark> marks;
     for (const Fault& fault : found) {
       if (fault.mark) marks.insert(*fault.mark);
     }
-    if (first) {
+    if (is_first) {
       old_ = std::move(marks);
     } else {
       std::erase_if(old_, [&](const Mark& mark) { return !marks.contains(mark); });
     }
-    first = false;
-    const std::size_t n = found.size();
-    const bool better = n < fewest;
-    fewest = std::min(fewest, n);
+    is_first = false;
+    if (found.size() < fewest) neutral_ = fills;
+    fewest = std::min(fewest, found.size());
     tried.push_back(std::move(found));
-    return better;
   };
-  std::vector<std::string>& best = neutral_;
-  best.resize(holes_.size());
+  neutral_.resize(holes_.size());
+  if (!first.empty()) attempt(first);
   std::vector<std::string> fills;
   fills.reserve(holes_.size());
   for (const Span& hole : holes_) fills.emplace_back(text_.substr(hole.begin, hole.size()));
-  if (attempt(fills)) best = fills;
-  // For each neutral text of each hole the fewest errors with it.
-  std::vector<std::array<std::size_t, std::size(kNeutral)>> errors(holes_.size());
-  for (std::size_t n = 0; n < std::size(kNeutral); ++n) {
-    fills.assign(holes_.size(), std::string(kNeutral[n]));
-    if (attempt(fills)) best = fills;
-    for (auto& of_hole : errors) of_hole[n] = tried.back().size();
+  attempt(fills);
+  for (const std::string_view neutral : kNeutral) {
+    fills.assign(holes_.size(), std::string(neutral));
+    attempt(fills);
   }
   for (std::size_t i = 0; i < std::min(holes_.size(), kTriedOneByOne) && holes_.size() > 1; ++i) {
-    for (std::size_t n = 0; n < std::size(kNeutral); ++n) {
-      fills = best;
-      fills[i] = kNeutral[n];
-      if (attempt(fills)) best = fills;
-      errors[i][n] = std::min(errors[i][n], tried.back().size());
+    for (const std::string_view neutral : kNeutral) {
+      fills = neutral_;
+      fills[i] = neutral;
+      attempt(fills);
     }
+  }
+  if (stop_.stop_requested()) {
+    works_ = false;
+    return;
+  }
+  if (fewest == 0) {
+    clean_ = last_;
+    return;
   }
   tolerated_ = std::numeric_limits<std::size_t>::max();
   for (const std::vector<Fault>& found : tried) tolerated_ = std::min(tolerated_, count_new(found));
-  works_ = parse_next(filled(best, places), false) != nullptr;
-  least_.resize(holes_.size());
-  if (tolerated_ > 0) return;
-  for (std::size_t i = 0; i < holes_.size(); ++i) {
-    std::optional<std::string_view> least;
-    for (std::size_t n = 0; n < std::size(kNeutral); ++n) {
-      const bool shorter = !least || kNeutral[n].size() < least->size();
-      if (errors[i][n] == fewest && shorter) least = kNeutral[n];
-    }
-    least_[i] = least.value_or("");
+  works_ = parse_from_last(filled(neutral_, places), false).has_value();
+}
+
+const std::vector<std::string>& Gate::least_fills() {
+  if (least_) return *least_;
+  least_.emplace(holes_.size());
+  if (tolerated_ > 0 || !works_) return *least_;
+  std::vector<std::string> fills = neutral_;
+  for (std::size_t i = 0; i < std::min(holes_.size(), kTriedOneByOne); ++i) {
+    const auto least = std::find_if(std::begin(kNeutral), std::end(kNeutral), [&](auto neutral) {
+      fills[i] = neutral;
+      return passes(fills);
+    });
+    if (least != std::end(kNeutral)) (*least_)[i] = *least;
+    fills[i] = neutral_[i];
   }
+  return *least_;
 }
 
 Problem Gate::problem_of(const Fault& fault, std::span<const std::string> fills,
@@ -206,8 +249,10 @@ Problem Gate::problem_of(const Fault& fault, std::span<const std::string> fills,
 }
 
 bool Gate::passes(std::span<const std::string> fills) {
+  if (!works_ || holes_.empty()) return true;
+  if (tolerated_ == 0 && old_.empty()) return is_clean(fills);
   std::vector<Span> places;
-  return !works_ || holes_.empty() || count_new(faults(fills, places, false)) <= tolerated_;
+  return count_new(faults(fills, places, false)) <= tolerated_;
 }
 
 std::vector<Problem> Gate::judge(std::span<const std::string> fills) {

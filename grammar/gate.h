@@ -5,6 +5,7 @@
 #include <optional>
 #include <set>
 #include <span>
+#include <stop_token>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -25,8 +26,14 @@ struct Problem {
 // do not count. For one thread at a time.
 class Gate {
  public:
-  // `text` must live as long as the gate; `holes` are sorted and do not overlap.
-  Gate(const Grammar& grammar, std::string_view text, std::vector<Span> holes);
+  // `text` must live as long as the gate; `holes` are sorted and do not overlap. `first`: a fill for
+  // each hole that is tried before all others, or nothing. Once `stop` is requested nothing more is
+  // parsed, and what the gate says means nothing.
+  Gate(const Grammar& grammar, std::string_view text, std::vector<Span> holes,
+       std::vector<std::string> first = {}, std::stop_token stop = {});
+
+  std::string_view text() const { return text_; }
+  const std::vector<Span>& holes() const { return holes_; }
 
   // Whether something simple in the holes leaves no error near them. If not, the text is broken
   // there in a way that a fill may not be able to cure: then fills may have as many errors as
@@ -40,16 +47,19 @@ class Gate {
   // Something simple for each hole with which the text has the fewest errors.
   const std::vector<std::string>& neutral_fills() const { return neutral_; }
 
-  // The shortest of them for each hole: no fill that parses can be much shorter. Empty where nothing
-  // need stand, and where the text is broken in any case.
-  const std::vector<std::string>& least_fills() const { return least_; }
+  // The shortest such text for each hole: no fill that parses can be much shorter. Empty where nothing
+  // need stand, and where the text is broken in any case. Parses when it is first asked.
+  const std::vector<std::string>& least_fills();
 
   // One fill for each hole. Empty when all is well. Parses all of the text: in what is broken the
   // parser's way out would else depend on what it parsed before.
   std::vector<Problem> judge(std::span<const std::string> fills);
   // Whether all is well, for every step of a fill: the time goes with what has changed since the last
-  // call, and in Python with the size of the text.
+  // call, and in Python with the size of the text. A parse ends at the first error.
   bool passes(std::span<const std::string> fills);
+
+  // The tree of the text with neutral_fills(), if nothing is wrong with it; else null.
+  const SyntaxTree* clean_tree() const { return clean_ ? &clean_->tree : nullptr; }
 
  private:
   // A place that does not depend on what is in the holes: a gap between holes, and bytes from its
@@ -64,26 +74,39 @@ class Gate {
     std::string what;
     std::optional<Mark> mark;  // when it lies outside of the holes
   };
+  struct Parsed {
+    std::string text;
+    SyntaxTree tree;
+  };
+  // A text that was looked at for passes().
+  struct Verdict {
+    std::string text;
+    std::vector<Span> places;
+    bool clean = false;
+  };
 
   std::string filled(std::span<const std::string> fills, std::vector<Span>& places) const;
-  const SyntaxTree* parse_next(std::string text, bool anew);
+  std::optional<SyntaxTree> parse_from_last(const std::string& text, bool only_without_error);
   std::vector<Fault> faults(std::span<const std::string> fills, std::vector<Span>& places,
                             bool anew);
+  bool is_clean(std::span<const std::string> fills);
   std::optional<Mark> mark_of(Span span, const std::string& what,
                               std::span<const Span> places) const;
   std::size_t count_new(const std::vector<Fault>& faults) const;
-  void find_old_errors();
+  void find_neutral(const std::vector<std::string>& first);
   Problem problem_of(const Fault& fault, std::span<const std::string> fills,
                      std::span<const Span> places) const;
 
   const Grammar& grammar_;
   std::string_view text_;
   std::vector<Span> holes_;
+  std::stop_token stop_;
   Parser parser_;
-  std::string last_text_;  // that was parsed
-  std::optional<SyntaxTree> last_tree_;
+  std::optional<Parsed> last_;  // that was parsed to its end
+  std::optional<Verdict> verdict_;
   std::vector<std::string> neutral_;
-  std::vector<std::string> least_;
+  std::optional<Parsed> clean_;
+  std::optional<std::vector<std::string>> least_;
   std::set<Mark> old_;
   std::size_t tolerated_ = 0;
   bool works_ = true;

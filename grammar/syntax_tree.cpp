@@ -24,15 +24,17 @@ TSPoint advanced(TSPoint point, std::string_view text) {
 
 // A parse takes about one operation a byte; lost in errors it follows several versions at once.
 // The callback comes every 100 operations.
-struct Budget {
+struct Watch {
+  const ParseLimits& limits;
   std::size_t calls_left;
 };
 
-bool is_spent(TSParseState* state) {
-  auto& budget = *static_cast<Budget*>(state->payload);
-  if (budget.calls_left == 0) return true;
-  --budget.calls_left;
-  return false;
+bool ends_here(TSParseState* state) {
+  auto& watch = *static_cast<Watch*>(state->payload);
+  if (watch.calls_left == 0 || watch.limits.stop.stop_requested()) return true;
+  --watch.calls_left;
+  // Every version of the tree that the parser still follows has an error.
+  return watch.limits.only_without_error && state->has_error;
 }
 
 struct Source {
@@ -105,13 +107,14 @@ Parser::Parser(const Grammar& grammar) : grammar_(grammar), parser_(ts_parser_ne
   (void)fits;
 }
 
-std::optional<SyntaxTree> Parser::parse(std::string_view text, const SyntaxTree* edited) {
+std::optional<SyntaxTree> Parser::parse(std::string_view text, const SyntaxTree* edited,
+                                        const ParseLimits& limits) {
   if (text.size() > kMaxParsedBytes) return std::nullopt;
   Source source{text};
-  Budget budget{2000 + text.size() / 4};
+  Watch watch{limits, 2000 + text.size() / 4};
   const TSInput input = {
       .payload = &source, .read = read_source, .encoding = TSInputEncodingUTF8, .decode = nullptr};
-  const TSParseOptions options = {.payload = &budget, .progress_callback = is_spent};
+  const TSParseOptions options = {.payload = &watch, .progress_callback = ends_here};
   TSTree* tree = ts_parser_parse_with_options(
       parser_.get(), edited == nullptr ? nullptr : edited->get(), input, options);
   if (tree == nullptr) {

@@ -5,6 +5,7 @@
 #include <memory>
 #include <optional>
 #include <span>
+#include <stop_token>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -43,15 +44,23 @@ class SyntaxTree {
   TSTree* tree_;
 };
 
+// When a parse ends before its end, without a tree.
+struct ParseLimits {
+  std::stop_token stop;             // once this is requested
+  bool only_without_error = false;  // as soon as it is certain that the tree would have an error
+};
+
 // Parses texts of one language one after the other. For one thread at a time.
 class Parser {
  public:
   explicit Parser(const Grammar& grammar);
 
   // Any bytes. With `edited`, the edited tree of an earlier text, the time goes with what has
-  // changed. None when the text is larger than kMaxParsedBytes, or so far from the language that
-  // the parser gets lost in it.
-  std::optional<SyntaxTree> parse(std::string_view text, const SyntaxTree* edited = nullptr);
+  // changed. None when the text is larger than kMaxParsedBytes, so far from the language that the
+  // parser gets lost in it, or when a limit was met. A tree that was made within limits.only_without_error
+  // may still have an error.
+  std::optional<SyntaxTree> parse(std::string_view text, const SyntaxTree* edited = nullptr,
+                                  const ParseLimits& limits = {});
 
  private:
   struct Delete {

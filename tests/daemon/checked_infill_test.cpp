@@ -35,6 +35,12 @@ std::int32_t token(const char* text) {
   return ids[0];
 }
 
+std::vector<grammar::Span> spans_of(const std::vector<engine::Hole>& holes) {
+  std::vector<grammar::Span> spans;
+  for (const engine::Hole& hole : holes) spans.push_back({hole.begin, hole.end});
+  return spans;
+}
+
 // A canvas of the holes of a text.
 class SyntaxConstraintTest : public testing::Test {
  protected:
@@ -78,7 +84,8 @@ class SyntaxConstraintTest : public testing::Test {
   const std::int32_t f_ = token("f"), open_ = token("("), one_ = token("1"), close_ = token(")");
   std::vector<std::int32_t> canvas_;
   std::vector<std::int32_t> hole_of_;
-  SyntaxConstraint constraint_{small().model, python(), text_, holes_};
+  const grammar::Gate gate_{python(), text_, spans_of(holes_)};
+  SyntaxConstraint constraint_{small().model, python(), gate_};
 };
 
 TEST_F(SyntaxConstraintTest, TakesATokenWithWhichTheBestGuessParses) {

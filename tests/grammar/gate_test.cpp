@@ -1,5 +1,6 @@
 #include "grammar/gate.h"
 
+#include <stop_token>
 #include <string>
 #include <vector>
 
@@ -7,6 +8,7 @@
 
 #include "grammar/layout.h"
 #include "grammar/tidy_fill.h"
+#include "support/processor_time.h"
 #include "tests/grammar/marked_text.h"
 
 namespace lacuna::grammar {
@@ -160,6 +162,71 @@ TEST(GateTest, JudgesOneFillAfterTheOtherAsIfEachWereTheFirst) {
     EXPECT_EQ(gate.passes(it), fresh.passes(it)) << it[0] << it[1];
     EXPECT_EQ(gate.passes(it), gate.judge(it).empty()) << it[0] << it[1];
   }
+}
+
+TEST(GateTest, PassesWhatItFindsNoProblemWith) {
+  const struct {
+    const char* language;
+    const char* source;
+  } table[] = {
+      {"cpp", "int f(int x) {\n  «⟦?⟧»\n  return g(«⟦?⟧»);\n}\n"},
+      {"rust", "fn f(x: u8) -> u8 {\n    «⟦?⟧»\n    g(«⟦?⟧»)\n}\n"},
+      {"python", "def f(x):\n    «⟦?⟧»\n    return g(«⟦?⟧»)\n"},
+      // With an error that has nothing to do with the holes.
+      {"c", "int a = ;\n\nint f(void) {\n  «⟦?⟧»\n  return g(«⟦?⟧»);\n}\n"},
+  };
+  const std::vector<std::string> fills = {"",       "x",      "x;", "x, y", "(x",    "x)",
+                                          "x // y", "{ x; }", "/*", "'",    "if x:", "let y = x;"};
+  int good = 0;
+  for (const auto& it : table) {
+    const MarkedText text = marked(it.source);
+    Gate gate(grammar_named(it.language), text.text, text.spans);
+    Gate judge(grammar_named(it.language), text.text, text.spans);
+    for (const std::string& a : fills) {
+      for (const std::string& b : fills) {
+        const std::vector<std::string> both = {a, b};
+        EXPECT_EQ(gate.passes(both), judge.judge(both).empty()) << it.source << a << " and " << b;
+        good += gate.passes(both) ? 1 : 0;
+      }
+    }
+  }
+  EXPECT_GT(good, 20);
+}
+
+TEST(GateTest, TriesTheFillsFirstThatItIsGiven) {
+  const MarkedText text = marked("int f() {\n  return «⟦?⟧»;\n}\n");
+  const Gate gate(grammar_named("c"), text.text, text.spans, {"(1)"});
+  EXPECT_EQ(gate.neutral_fills(), (std::vector<std::string>{"(1)"}));
+  ASSERT_NE(gate.clean_tree(), nullptr);
+  const Gate other(grammar_named("c"), text.text, text.spans, {"(1"});
+  EXPECT_NE(other.neutral_fills(), (std::vector<std::string>{"(1"}));
+  EXPECT_TRUE(other.is_sure());
+}
+
+TEST(GateTest, KnowsTheLeastThatAHoleTakes) {
+  const auto least = [](const char* source) {
+    const MarkedText text = marked(source);
+    return Gate(grammar_named("python"), text.text, text.spans).least_fills().front();
+  };
+  EXPECT_EQ(least("if x«⟦?⟧»\n"), ": pass");
+  EXPECT_EQ(least("f(«⟦?⟧»)\n"), "");
+  EXPECT_EQ(least("x = y[«⟦?⟧»]\n"), "x");
+  EXPECT_EQ(least("x = y[«⟦abc⟧»]\n"), "x");
+}
+
+// The first parse alone takes longer than all of a stopped gate.
+TEST(GateTest, CanBeStopped) {
+  std::string text;
+  while (text.size() < 200'000) text += "def f(x):\n    return [x, (x + 1) * 2]\n\n";
+  std::stop_source stop;
+  stop.request_stop();
+  const double begin = thread_seconds();
+  const Gate stopped(grammar_named("python"), text, {{0, 0}}, {}, stop.get_token());
+  const double between = thread_seconds();
+  const Gate gate(grammar_named("python"), text, {{0, 0}});
+  EXPECT_FALSE(stopped.works());
+  EXPECT_TRUE(gate.works());
+  EXPECT_LT(between - begin, (thread_seconds() - between) / 10);
 }
 
 TEST(TidyFillTest, TakesTheTabsOrBlanksOfTheFile) {

@@ -1,5 +1,7 @@
 #include "grammar/syntax_tree.h"
 
+#include <random>
+#include <stop_token>
 #include <string>
 #include <vector>
 
@@ -45,6 +47,51 @@ TEST(SyntaxTreeTest, HasASampleForEveryGrammar) {
     for (const Sample& sample : kSamples) found = found || it->language().name == sample.language;
     EXPECT_TRUE(found) << it->language().name;
   }
+}
+
+// A parse that may end at an error says of no text without errors that it has one, whatever it starts
+// from.
+TEST(SyntaxTreeTest, EndsAtAnErrorOnlyWhereThereIsOne) {
+  std::mt19937 random(1);
+  int clean = 0;
+  int ended = 0;
+  for (const Sample& sample : kSamples) {
+    const Grammar& language = grammar(sample.language);
+    Parser parser(language);
+    std::string text;
+    while (text.size() < 1000) text += sample.good;
+    const auto before = parser.parse(text);
+    ASSERT_TRUE(before);
+    for (int i = 0; i < 100; ++i) {
+      // Some bytes go, or come from elsewhere in the text.
+      const std::size_t at = random() % (text.size() - 8);
+      const std::size_t removed = random() % 4;
+      const std::string added = text.substr(random() % (text.size() - 8), random() % 8);
+      std::string changed = text;
+      changed.replace(at, removed, added);
+      SyntaxTree edited = *before;
+      edited.edit(text, at, at + removed, added);
+      const auto whole = parser.parse(changed, &edited);
+      ASSERT_TRUE(whole);
+      const auto limited = parser.parse(changed, &edited, {.stop = {}, .only_without_error = true});
+      EXPECT_EQ(limited && !limited->has_error(), !whole->has_error()) << changed.substr(at, 40);
+      clean += whole->has_error() ? 0 : 1;
+      ended += limited ? 0 : 1;
+    }
+  }
+  EXPECT_GT(clean, 100);
+  EXPECT_GT(ended, 20);
+}
+
+TEST(SyntaxTreeTest, AParseCanBeStopped) {
+  std::string text;
+  for (int i = 0; i < 2000; ++i) text += kSamples[0].good;
+  std::stop_source stop;
+  Parser parser(grammar("python"));
+  EXPECT_TRUE(parser.parse(text, nullptr, {.stop = stop.get_token()}));
+  stop.request_stop();
+  EXPECT_FALSE(parser.parse(text, nullptr, {.stop = stop.get_token()}));
+  EXPECT_TRUE(parser.parse(text)) << "the parser is of use afterwards";
 }
 
 TEST(SyntaxTreeTest, TellsGoodTextFromBroken) {
