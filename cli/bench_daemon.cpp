@@ -31,15 +31,18 @@ using Clock = std::chrono::steady_clock;
 constexpr int kRequestsOfRun = 100;
 constexpr int kChangesOfRun = 100;
 constexpr int kLinesOfLongFile = 10000;
+constexpr int kNeighbours = 20;
+constexpr std::size_t kBytesOfNeighbour = 64 << 10;
 constexpr int kEditors = 8;
 constexpr int kSuggestionsOfEditor = 5;
 constexpr std::chrono::seconds kStartLimit(30);
 
 constexpr const char* kDescription =
     "What the daemon adds to the time of the model, measured with editors that are processes of "
-    "their own: a request that needs no model, a change of a file of 10,000 lines, initialize, the "
-    "time from a cancel until the engine is idle, and 8 editors at once against one. A daemon of its "
-    "own is started for it, with the settings of this user.";
+    "their own: a request that needs no model, a change of a file of 10,000 lines, initialize, a "
+    "question behind a request that looks for context in 20 files, the time from a cancel until the "
+    "engine is idle, and 8 editors at once against one. A daemon of its own is started for it, with "
+    "the settings of this user.";
 
 double ms_since(Clock::time_point start) {
   return std::chrono::duration<double, std::milli>(Clock::now() - start).count();
@@ -64,7 +67,8 @@ double processor_seconds(pid_t process) {
 struct Sample {
   std::string name;
   std::vector<double> times;
-  double goal = 0;  // of the median; 0: none
+  double goal = 0;      // of the median; 0: none
+  double p99_goal = 0;  // of the 99th percentile; 0: none
 
   // The time that a share of them does not exceed.
   double quantile(double share) const {
@@ -88,6 +92,7 @@ class Folder {
     std::error_code ignored;
     if (!path_.empty()) std::filesystem::remove_all(path_, ignored);
   }
+  const std::filesystem::path& path() const { return path_; }
   std::string socket() const { return (path_ / "daemon.sock").string(); }
   bool is_there() const { return !path_.empty(); }
 
@@ -129,7 +134,7 @@ std::string source_file(int lines, const std::string& name) {
 
 // The same request over and over: from the second one on it is answered from the cache.
 Result<Sample> time_requests(const BenchDaemonOptions& options, const std::string& socket) {
-  Sample sample{.name = "request without the model", .times = {}, .goal = 0.3};
+  Sample sample{.name = "request without the model", .times = {}, .goal = 0.3, .p99_goal = 1};
   Result<BenchEditor> editor = BenchEditor::start(socket);
   if (!editor) return editor.error();
   editor->open("file:///w/a.py", source_file(40, "value"));
@@ -188,6 +193,66 @@ Result<Sample> time_initialize(const BenchDaemonOptions& options, const std::str
   return sample;
 }
 
+// A question that comes right behind a request for a suggestion, in a folder with other files: the
+// context for the suggestion is chosen before it is answered.
+Result<Sample> time_context(const BenchDaemonOptions& options, const Folder& folder) {
+  Sample sample{.name = "question behind a request, 20 files", .times = {}};
+  const std::filesystem::path files = folder.path() / "files";
+  std::error_code failed;
+  std::filesystem::create_directory(files, failed);
+  for (int i = 0; i < kNeighbours; ++i) {
+    const std::string name = "neighbour" + std::to_string(i);
+    std::string text = source_file(3000, name);
+    text.resize(kBytesOfNeighbour);
+    const auto written = write_file((files / (name + ".py")).string(), text);
+    if (!written) return written.error();
+  }
+  Result<BenchEditor> editor = BenchEditor::start(folder.socket());
+  if (!editor) return editor.error();
+  // Only in a folder of the workspace the files beside a document are context.
+  editor->notify("workspace/didChangeWorkspaceFolders",
+                 {{"event",
+                   {{"added", {{{"uri", "file://" + files.string()}, {"name", "files"}}}},
+                    {"removed", lsp::Json::array()}}}});
+  const std::string uri = "file://" + (files / "main.py").string();
+  editor->open(uri, source_file(2 * options.runs + 40, "neighbour1"));
+  // Not counted: it is what has the folder read.
+  if (const auto first = editor->answer(editor->complete(uri, 0, 10)); !first) return first.error();
+  for (int run = 0; run < options.runs; ++run) {
+    // As after a key, so that nothing that is known of the document holds any more.
+    const lsp::Json at = {{"line", 2 * run + 20}, {"character", 10}};
+    editor->notify("textDocument/didChange",
+                   {{"textDocument", {{"uri", uri}, {"version", run + 2}}},
+                    {"contentChanges", {{{"range", {{"start", at}, {"end", at}}}, {"text", "x"}}}}});
+    const auto start = Clock::now();
+    const int asked = editor->complete(uri, 2 * run + 20, 11);
+    if (const auto status = editor->call("lacuna/status", nullptr); !status) return status.error();
+    sample.times.push_back(ms_since(start));
+    editor->notify("$/cancelRequest", {{"id", asked}});
+    if (const auto answer = editor->answer(asked); !answer) return answer.error();
+  }
+  return sample;
+}
+
+// A fill that is cancelled some time after it began.
+struct CancelCase {
+  std::string name;
+  std::string text;  // with the hole
+  int from_ms, to_ms;
+  int runs;
+};
+
+std::vector<CancelCase> cancel_cases(int runs) {
+  const std::string file = source_file(40, "value");
+  const std::string fixed = file + "\u27E6?256\u27E7\n";
+  const std::string probed = file + "\u27E6?\u27E7\n";
+  return {{"256 tokens, first passes", fixed, 5, 25, runs},
+          {"256 tokens, later", fixed, 100, 500, runs},
+          {"length looked for, first passes", probed, 5, 25, runs},
+          {"length looked for, later", probed, 100, 500, runs},
+          {"in 8,000 lines", source_file(8000, "value") + probed, 5, 500, (runs + 1) / 2}};
+}
+
 Result<int> orders_running(BenchEditor& editor) {
   const auto status = editor.call("lacuna/status", nullptr);
   if (!status) return status.error();
@@ -195,13 +260,14 @@ Result<int> orders_running(BenchEditor& editor) {
   return queue == nullptr ? 0 : queue->value("running", 0);
 }
 
-Result<Sample> time_cancel(const BenchDaemonOptions& options, const std::string& socket) {
-  Sample sample{.name = "cancel until the engine is idle", .times = {}, .goal = 0};
+// No times where every fill was ready before it could be cancelled.
+Result<Sample> time_cancel(const CancelCase& wanted, const std::string& socket) {
+  Sample sample{.name = "cancel until idle, " + wanted.name, .times = {}};
   Result<BenchEditor> editor = BenchEditor::start(socket);
   if (!editor) return editor.error();
-  editor->open("file:///w/hole.py", source_file(40, "value") + "\u27E6?256\u27E7\n");
-  for (int run = 0; run < 10 * options.runs; ++run) {
-    if (static_cast<int>(sample.times.size()) == options.runs) break;
+  editor->open("file:///w/hole.py", wanted.text);
+  for (int run = 0; run < 4 * wanted.runs; ++run) {
+    if (static_cast<int>(sample.times.size()) == wanted.runs) break;
     const int id =
         editor->request("lacuna/fill", {{"textDocument", {{"uri", "file:///w/hole.py"}}}});
     for (;;) {
@@ -209,7 +275,8 @@ Result<Sample> time_cancel(const BenchDaemonOptions& options, const std::string&
       if (!running) return running.error();
       if (*running == 1 || editor->is_answered(id)) break;
     }
-    poll(nullptr, 0, 5 + run % 20);  // anywhere in a step
+    // Anywhere in a step: the times are spread over the range in an order that is always the same.
+    poll(nullptr, 0, wanted.from_ms + 37 * run % (wanted.to_ms - wanted.from_ms + 1));
     const auto start = Clock::now();
     editor->notify("$/cancelRequest", {{"id", id}});
     for (;;) {
@@ -223,9 +290,6 @@ Result<Sample> time_cancel(const BenchDaemonOptions& options, const std::string&
     // One that was ready before its cancel came says nothing.
     if (!answer->error.is_null()) sample.times.push_back(time);
   }
-  if (sample.times.empty()) {
-    return fail(ErrorCode::Unavailable, "every fill was ready before it could be cancelled");
-  }
   return sample;
 }
 
@@ -233,8 +297,7 @@ Result<Sample> time_cancel(const BenchDaemonOptions& options, const std::string&
 Result<Sample> time_editors(int count, const std::string& socket, int& shown) {
   Sample sample{.name = std::to_string(count) + (count == 1 ? " editor" : " editors at once") +
                         ", a suggestion each",
-                .times = {},
-                .goal = 0};
+                .times = {}};
   std::vector<BenchEditor> editors;
   std::vector<pollfd> polled;
   std::vector<int> asked(static_cast<std::size_t>(count), 0);
@@ -277,27 +340,36 @@ Json sample_json(const Sample& sample) {
                {"p99_ms", sample.quantile(0.99)},
                {"worst_ms", sample.quantile(1)}};
   if (sample.goal > 0) json["goal_ms"] = sample.goal;
+  if (sample.p99_goal > 0) json["p99_goal_ms"] = sample.p99_goal;
   return json;
 }
 
 std::string cells(const std::vector<std::string>& row) {
-  std::string line = pad_right(row[0], 42);
-  for (std::size_t i = 1; i < row.size(); ++i) line += pad_left(row[i], 12);
+  std::string line = pad_right(row[0], 52);
+  for (std::size_t i = 1; i < row.size(); ++i) line += pad_left(row[i], 11);
   return line + "\n";
 }
 
+std::string goals_of(const Json& sample) {
+  std::string goals;
+  if (sample.contains("goal_ms")) goals = fixed(sample["goal_ms"].get<double>(), 1);
+  if (sample.contains("p99_goal_ms")) goals += ", " + fixed(sample["p99_goal_ms"].get<double>(), 1);
+  return goals;
+}
+
 std::string as_text(const Json& result) {
-  std::string text = cells({"ms", "median", "99 %", "worst", "goal"});
+  std::string text = cells({"ms", "times", "median", "99 %", "worst", "goal"});
   for (const Json& sample : result["times"]) {
-    text +=
-        cells({sample["name"].get<std::string>(), fixed(sample["median_ms"].get<double>(), 3),
-               fixed(sample["p99_ms"].get<double>(), 3), fixed(sample["worst_ms"].get<double>(), 3),
-               sample.contains("goal_ms") ? fixed(sample["goal_ms"].get<double>(), 1) : ""});
+    text += cells({sample["name"].get<std::string>(), sample["samples"].dump(),
+                   fixed(sample["median_ms"].get<double>(), 3),
+                   fixed(sample["p99_ms"].get<double>(), 3),
+                   fixed(sample["worst_ms"].get<double>(), 3), goals_of(sample)});
   }
   for (const Json& editors : result["editors"]) {
     text += editors["count"].dump() + (editors["count"] == 1 ? " editor: " : " editors: ") +
             editors["suggestions"].dump() + " suggestions, " + editors["shown"].dump() +
-            " shown, " + fixed(editors["processor_ms"].get<double>(), 0) +
+            " shown, " + fixed(editors["per_second"].get<double>(), 2) + " a second, " +
+            fixed(editors["processor_ms"].get<double>(), 0) +
             " ms of the daemon's processor time each\n";
   }
   return text;
@@ -312,22 +384,33 @@ Result<Json> measure(const BenchDaemonOptions& options, Terminal& terminal) {
   const Notice notice(&terminal, "measuring the daemon ...");
   Json times = Json::array();
   // The first one loads the model for all that follow.
-  for (const auto& measured : {time_requests, time_changes, time_initialize, time_cancel}) {
+  for (const auto& measured : {time_requests, time_changes, time_initialize}) {
     const Result<Sample> sample = measured(options, socket);
     if (!sample) return sample.error();
     times.push_back(sample_json(*sample));
   }
+  const Result<Sample> context = time_context(options, folder);
+  if (!context) return context.error();
+  times.push_back(sample_json(*context));
+  for (const CancelCase& wanted : cancel_cases(options.runs)) {
+    const Result<Sample> sample = time_cancel(wanted, socket);
+    if (!sample) return sample.error();
+    if (!sample->times.empty()) times.push_back(sample_json(*sample));
+  }
   Json editors = Json::array();
   for (const int count : {1, kEditors}) {
     const double before = processor_seconds(daemon->id);
+    const auto start = Clock::now();
     int shown = 0;
     const Result<Sample> sample = time_editors(count, socket, shown);
     if (!sample) return sample.error();
+    const double seconds = ms_since(start) / 1000;
     times.push_back(sample_json(*sample));
     const double used = processor_seconds(daemon->id) - before;
     editors.push_back({{"count", count},
                        {"suggestions", sample->times.size()},
                        {"shown", shown},
+                       {"per_second", static_cast<double>(sample->times.size()) / seconds},
                        {"processor_ms", 1000 * used / static_cast<double>(sample->times.size())}});
   }
   return Json{{"runs", options.runs}, {"times", std::move(times)}, {"editors", std::move(editors)}};

@@ -36,27 +36,21 @@ Json syntax_json(const daemon::HoleSyntax& hole) {
 }
 
 Json holes_json(std::string_view text, std::span<const engine::Hole> holes,
-                std::span<const engine::HoleFill> fills) {
+                const daemon::CheckedInfill& checked) {
   const LineIndex lines(text);
   Json array = Json::array();
   for (std::size_t i = 0; i < holes.size(); ++i) {
+    const engine::HoleFill& fill = checked.result.fills[i];
     array.push_back({{"begin", place_json(text, lines, holes[i].begin)},
                      {"end", place_json(text, lines, holes[i].end)},
                      {"hint", holes[i].hint},
-                     {"text", fills[i].text},
-                     {"tokens", fills[i].canvas_tokens},
-                     {"masks_left", fills[i].masks_left},
-                     {"mean_probability", as_json(fills[i].mean_probability)}});
+                     {"text", fill.text},
+                     {"tokens", fill.canvas_tokens},
+                     {"masks_left", fill.masks_left},
+                     {"mean_probability", as_json(fill.mean_probability)},
+                     {"syntax", syntax_json(checked.holes[i])}});
   }
   return array;
-}
-
-Json holes_json(const FillReport& report) {
-  Json holes = holes_json(report.text, report.request->holes, report.checked->result.fills);
-  for (std::size_t i = 0; i < holes.size(); ++i) {
-    holes[i]["syntax"] = syntax_json(report.checked->holes[i]);
-  }
-  return holes;
 }
 
 Json model_json(const LoadedModel& model) {
@@ -146,7 +140,7 @@ std::string to_json(const FillReport& report) {
   const Json json = {{"file", report.file},
                      {"language", report.request->language},
                      {"written", report.written},
-                     {"holes", holes_json(report)},
+                     {"holes", holes_json(report.text, report.request->holes, *report.checked)},
                      {"steps", steps_json(report)},
                      {"syntax", syntax_json(*report.checked)},
                      {"totals",
@@ -173,16 +167,16 @@ std::string to_json(const AlternativesReport& report) {
   Json left_out = Json::array();
   int forward_passes = 0;
   for (const daemon::CheckedAlternative& it : report.alternatives) {
-    const engine::InfillResult& result = it.fill.result;
-    const engine::SamplingOptions& sampling = it.fill.sampling;
+    const engine::InfillResult& result = it.checked.result;
+    const engine::SamplingOptions& sampling = it.sampling;
     forward_passes += result.forward_passes;
     Json entry = {{"seed", sampling.seed}, {"temperature", as_json(sampling.temperature)}};
     if (it.problem.empty()) {
-      entry["syntax"] = daemon::name_of(it.syntax);
+      entry["syntax"] = daemon::name_of(it.checked.holes.front().state);
     } else {
       entry["reason"] = it.problem;
     }
-    entry["holes"] = holes_json(report.text, report.request->holes, result.fills);
+    entry["holes"] = holes_json(report.text, report.request->holes, it.checked);
     entry["forward_passes"] = result.forward_passes;
     (it.problem.empty() ? shown : left_out).push_back(std::move(entry));
   }
@@ -210,7 +204,7 @@ std::string to_text(const AlternativesReport& report) {
   std::string left_out;
   int number = 0;
   for (const daemon::CheckedAlternative& it : report.alternatives) {
-    const std::string seed = "seed " + std::to_string(it.fill.sampling.seed);
+    const std::string seed = "seed " + std::to_string(it.sampling.seed);
     if (!is_shown(it)) {
       left_out += "\nleft out: " + seed + ": " + one_line(it.problem) + "\n";
       continue;
@@ -219,9 +213,9 @@ std::string to_text(const AlternativesReport& report) {
     ++number;
     text +=
         "alternative " + std::to_string(number) + " of " + std::to_string(n) + ", " + seed + "\n";
-    for (std::size_t i = 0; i < it.fill.result.fills.size(); ++i) {
+    for (std::size_t i = 0; i < it.checked.result.fills.size(); ++i) {
       const Position at = position_of(report.text, lines, report.request->holes[i].begin);
-      text += to_string(at) + ": " + it.fill.result.fills[i].text + "\n";
+      text += to_string(at) + ": " + it.checked.result.fills[i].text + "\n";
     }
   }
   return text + left_out;

@@ -4,21 +4,13 @@
 #include <set>
 #include <utility>
 
+#include "daemon/fill_check.h"
 #include "daemon/length_priors.h"
-#include "grammar/gate.h"
-#include "grammar/tidy_fill.h"
 
 namespace lacuna::daemon {
 namespace {
 
 using Texts = std::vector<std::string>;
-
-std::vector<grammar::Span> spans_of(std::span<const engine::Hole> holes) {
-  std::vector<grammar::Span> spans;
-  spans.reserve(holes.size());
-  for (const engine::Hole& hole : holes) spans.push_back({hole.begin, hole.end});
-  return spans;
-}
 
 Texts texts_of(const engine::InfillResult& result) {
   Texts texts;
@@ -27,17 +19,15 @@ Texts texts_of(const engine::InfillResult& result) {
   return texts;
 }
 
-int masks_left(const engine::InfillResult& result) {
+// Why it is not to be shown; empty: nothing.
+std::string problem_of(const CheckedInfill& checked) {
   int masks = 0;
-  for (const engine::HoleFill& fill : result.fills) masks += fill.masks_left;
-  return masks;
-}
-
-void tidy(std::string_view text, std::span<const grammar::Span> spans,
-          engine::InfillResult& result) {
-  for (std::size_t i = 0; i < spans.size(); ++i) {
-    result.fills[i].text = grammar::tidy_fill(text, spans[i], result.fills[i].text);
+  for (const engine::HoleFill& fill : checked.result.fills) masks += fill.masks_left;
+  if (masks > 0) return std::to_string(masks) + " tokens are left that the model did not fill";
+  for (const HoleSyntax& hole : checked.holes) {
+    if (hole.state == SyntaxState::Withheld) return hole.reason;
   }
+  return "";
 }
 
 }  // namespace
@@ -46,21 +36,32 @@ Result<std::vector<CheckedAlternative>> checked_alternatives(const engine::Model
                                                              engine::InfillRequest request,
                                                              const SyntaxOptions& syntax,
                                                              int number) {
-  const std::vector<grammar::Span> spans = spans_of(request.holes);
+  CheckedInfill blank;  // what is the same for all of them
+  blank.holes.resize(request.holes.size());
   std::unique_ptr<grammar::Gate> gate;
   if (syntax.grammar != nullptr) {
-    gate = std::make_unique<grammar::Gate>(*syntax.grammar, request.text, spans, Texts{},
-                                           request.stop);
+    const std::vector<grammar::Span> spans = spans_of(request.holes);
+    std::vector<grammar::PickedHole> places =
+        grammar::describe_holes(*syntax.grammar, request.text, spans);
+    // Each of these looks at all of the text: in a long file that takes time.
+    if (request.stop.stop_requested()) return fail(ErrorCode::Cancelled, "stopped");
+    gate = std::make_unique<grammar::Gate>(*syntax.grammar, request.text, spans,
+                                           std::vector<std::string>{}, request.stop);
     if (request.stop.stop_requested()) return fail(ErrorCode::Cancelled, "stopped");
     if (request.options.length == engine::LengthMode::Probe) {
-      request.length_priors =
-          length_priors(model, *syntax.grammar, request.text,
-                        grammar::describe_holes(*syntax.grammar, request.text, spans), *gate);
+      request.length_priors = length_priors(model, *syntax.grammar, request.text, places, *gate);
     }
-    if (!gate->works()) gate.reset();
+    for (std::size_t i = 0; i < places.size(); ++i) blank.holes[i].place = std::move(places[i]);
+    blank.errors_before = gate->errors_before();
+    if (request.stop.stop_requested()) return fail(ErrorCode::Cancelled, "stopped");
+  }
+  blank.constraint_off = why_unconstrained(syntax, gate.get());
+  const bool judges = gate && gate->works();
+  if (!judges) {
+    for (HoleSyntax& hole : blank.holes) hole.reason = blank.constraint_off;
   }
   engine::AlternativeOptions options{.number = number};
-  if (gate && gate->is_sure() && syntax.constrain) {
+  if (judges && gate->is_sure() && syntax.constrain) {
     options.make_constraint = [&] {
       return std::make_unique<SyntaxConstraint>(model, *syntax.grammar, *gate, request.stop);
     };
@@ -72,21 +73,17 @@ Result<std::vector<CheckedAlternative>> checked_alternatives(const engine::Model
   std::vector<CheckedAlternative> alternatives;
   std::set<Texts> known;
   for (engine::Alternative& fill : *fills) {
-    if (request.stop.stop_requested()) return fail(ErrorCode::Cancelled, "stopped");
-    CheckedAlternative it{.fill = std::move(fill), .syntax = {}, .problem = {}};
-    if (const int masks = masks_left(it.fill.result); masks > 0) {
-      it.problem = std::to_string(masks) + " tokens are left that the model did not fill";
-    } else if (gate) {
-      tidy(request.text, spans, it.fill.result);
-      const std::vector<grammar::Problem> problems = gate->judge(texts_of(it.fill.result));
-      it.syntax = gate->is_sure() ? SyntaxState::Parses : SyntaxState::NoWorse;
-      if (!problems.empty()) {
-        it.syntax = SyntaxState::Withheld;
-        it.problem = problems.front().what;
-      }
+    CheckedAlternative it{.sampling = fill.sampling, .checked = blank, .problem = {}};
+    it.checked.result = std::move(fill.result);
+    if (judges) {
+      request.options.sampling = fill.sampling;  // so that repairs are those of a fill made alone
+      const Result<void> done = check_fills(model, request, syntax, *gate, it.checked);
+      if (!done) return done.error();
     }
-    // Fills may differ in nothing but what has just been tidied away.
-    if (known.insert(texts_of(it.fill.result)).second) alternatives.push_back(std::move(it));
+    it.problem = problem_of(it.checked);
+    // Fills may differ in nothing but what has been tidied away or written again.
+    const bool is_new = !it.problem.empty() || known.insert(texts_of(it.checked.result)).second;
+    if (is_new) alternatives.push_back(std::move(it));
   }
   return alternatives;
 }

@@ -10,15 +10,15 @@
 namespace lacuna::daemon {
 
 struct CheckedAlternative {
-  engine::Alternative fill;
-  SyntaxState syntax = SyntaxState::Unchecked;
+  engine::SamplingOptions sampling;  // with which checked_infill() gives the same
+  CheckedInfill checked;
   std::string problem;  // why it is not to be shown; empty: nothing
 };
 
-// Up to `number` of them, whose texts differ, in the order of engine::infill_alternatives(). Their
-// steps are kept on the road to code that parses as those of one fill are, but what does not parse
-// in the end is not repaired: it has a problem, and so has a fill with masks left. Errors are those
-// of engine::infill().
+// Up to `number` of them, in the order of engine::infill_alternatives(), each checked and repaired
+// as checked_infill() does it with one fill. One has a problem if a hole of it had to be withheld,
+// or if masks are left in it. The texts of those without a problem differ. Errors are those of
+// engine::infill().
 Result<std::vector<CheckedAlternative>> checked_alternatives(const engine::Model& model,
                                                              engine::InfillRequest request,
                                                              const SyntaxOptions& syntax,

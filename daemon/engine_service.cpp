@@ -21,6 +21,8 @@ namespace {
 namespace asio = boost::asio;
 
 constexpr int kLoadStep = 5;  // per cent, at least, between what listeners are told while loading
+// Reasons of failures that are told apart: some have a value in them, so they could be many.
+constexpr std::size_t kMaxReasons = 32;
 
 double seconds_now() {
   return std::chrono::duration<double>(std::chrono::steady_clock::now().time_since_epoch()).count();
@@ -80,6 +82,7 @@ struct EngineService::Impl : std::enable_shared_from_this<EngineService::Impl> {
     double submitted;
     bool cancelled = false;  // its caller wants no more steps
     bool timed_out = false;
+    bool refused = false;  // the queue was full
   };
 
   Impl(asio::io_context& io, std::unique_ptr<FillEngine> fill_engine, Options service_options)
@@ -105,6 +108,7 @@ struct EngineService::Impl : std::enable_shared_from_this<EngineService::Impl> {
   void cancel(FillId id);
   void finish_later(FillId id, Error error);
   void finish(FillId id, Result<FillAnswer> answer);
+  void count_failure(const std::string& why);
   void pump();
   void run_on_worker(FillId id, const FillOrder& order, const std::stop_token& stop);
   bool load_on_worker(double& seconds, Error& error);
@@ -132,6 +136,7 @@ struct EngineService::Impl : std::enable_shared_from_this<EngineService::Impl> {
   std::string problem;
   ModelFacts facts;
   FillCounters counters;
+  std::map<std::string, std::uint64_t> failures;
   double idle_since;
   bool release_wanted = false;         // once the worker has ended what it does
   bool worker_busy = false;            // with a job: an order, a load, an unload
@@ -171,7 +176,7 @@ FillId EngineService::Impl::submit(FillOrder order, OnStep on_step_call, OnDone 
     running.stop.request_stop();
   }
   if (!admission.accepted) {
-    ++counters.refused;
+    open.at(id).refused = true;
     finish_later(id, fail(ErrorCode::Unavailable, "too many fills wait already; try again later"));
     return id;
   }
@@ -207,10 +212,18 @@ void EngineService::Impl::finish(FillId id, Result<FillAnswer> answer) {
     ++counters.answered;
   } else if (answer.error().code == ErrorCode::Cancelled) {
     ++counters.cancelled;
+  } else if (node.mapped().refused) {
+    ++counters.refused;
   } else {
-    ++counters.failed;
+    count_failure(answer.error().message);
   }
   node.mapped().on_done(std::move(answer));
+}
+
+void EngineService::Impl::count_failure(const std::string& why) {
+  ++counters.failed;
+  const bool has_room = failures.size() < kMaxReasons || failures.contains(why);
+  ++failures[has_room ? why : "other reasons"];
 }
 
 void EngineService::Impl::pump() {
@@ -444,6 +457,7 @@ EngineState EngineService::state() const {
   state.running = impl_->scheduler.running() ? 1 : 0;
   if (!impl_->worker_busy) state.idle_seconds = seconds_now() - impl_->idle_since;
   state.counters = impl_->counters;
+  state.failures = impl_->failures;
   return state;
 }
 

@@ -7,6 +7,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <functional>
+#include <map>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -78,9 +79,8 @@ struct FillStep {
 struct FillAnswer {
   // Different texts, at least one, at most FillOrder::alternatives; none for
   // FillOrder::least_certain. The fills of each are in the order of the holes' places. First the one
-  // of the order's own sampling, then those that were drawn at a higher temperature, the surest
-  // first: probabilities of different temperatures cannot be compared. What has holes withheld is
-  // last.
+  // of the order's own sampling, which is what an order of one alternative gets, then those that
+  // were drawn at a higher temperature, the surest first. Several of them have no hole withheld.
   std::vector<engine::InfillResult> alternatives;
   // For each alternative how its holes fit the text around them; a withheld one has its own text as
   // its fill. None where nothing was checked.
@@ -121,9 +121,9 @@ struct FillCounters {
   std::uint64_t answered = 0;   // with fills
   std::uint64_t cancelled = 0;  // and superseded ones
   std::uint64_t refused = 0;    // the queue was full
-  std::uint64_t failed = 0;
-  std::uint64_t loads = 0;    // of the model
-  std::uint64_t unloads = 0;  // after idle time
+  std::uint64_t failed = 0;     // for another reason
+  std::uint64_t loads = 0;      // of the model
+  std::uint64_t unloads = 0;    // after idle time
   std::uint64_t steps = 0;
   std::uint64_t forward_passes = 0;
   std::uint64_t tokens = 0;  // in holes that were filled
@@ -139,6 +139,7 @@ struct EngineState {
   std::size_t running = 0;  // 0 or 1
   double idle_seconds = 0;  // since the last order ended; 0 while there is one
   FillCounters counters;
+  std::map<std::string, std::uint64_t> failures;  // how often fills failed, by why
 };
 
 using FillId = std::uint64_t;

@@ -65,29 +65,19 @@ float confidence_of(const engine::InfillResult& result) {
 }
 
 // Those without a problem: the fill of the request's own sampling first, if it is among them, then
-// the surest.
-std::vector<CheckedInfill> without_problems(std::vector<CheckedAlternative> alternatives,
-                                            const SyntaxOptions& syntax) {
-  std::vector<CheckedInfill> fitting;
-  bool has_own = false;
+// the surest. Where all have one, the first as it is, with what had to be withheld.
+std::vector<CheckedInfill> shown_of(std::vector<CheckedAlternative> alternatives) {
+  std::vector<CheckedInfill> shown;
+  const bool has_own = alternatives.front().problem.empty();
   for (CheckedAlternative& it : alternatives) {
-    if (!it.problem.empty()) continue;
-    if (&it == &alternatives.front()) has_own = true;
-    CheckedInfill& checked = fitting.emplace_back();
-    checked.result = std::move(it.fill.result);
-    HoleSyntax fits;
-    fits.state = it.syntax;
-    if (it.syntax == SyntaxState::Unchecked) {
-      fits.reason = syntax.grammar == nullptr ? "there is no grammar for the language"
-                                              : "the parser does not find its way in the file";
-    }
-    checked.holes.assign(checked.result.fills.size(), fits);
+    if (it.problem.empty()) shown.push_back(std::move(it.checked));
   }
-  std::stable_sort(fitting.begin() + (has_own ? 1 : 0), fitting.end(),
+  if (shown.empty()) shown.push_back(std::move(alternatives.front().checked));
+  std::stable_sort(shown.begin() + (has_own ? 1 : 0), shown.end(),
                    [](const CheckedInfill& a, const CheckedInfill& b) {
                      return confidence_of(a.result) > confidence_of(b.result);
                    });
-  return fitting;
+  return shown;
 }
 
 class ModelEngine : public FillEngine {
@@ -146,15 +136,13 @@ class ModelEngine : public FillEngine {
     return request;
   }
 
-  // A fill that does not parse is repaired or withheld only where no other does.
   Result<std::vector<CheckedInfill>> fill_checked(const engine::InfillRequest& request,
                                                   const SyntaxOptions& syntax, int number) const {
     const engine::Model& model = loaded_->model;
     if (number > 1) {
       auto alternatives = checked_alternatives(model, request, syntax, number);
       if (!alternatives) return alternatives.error();
-      auto fitting = without_problems(std::move(*alternatives), syntax);
-      if (!fitting.empty()) return fitting;
+      return shown_of(std::move(*alternatives));
     }
     Result<CheckedInfill> one = checked_infill(model, request, syntax);
     if (!one) return one.error();

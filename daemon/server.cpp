@@ -4,6 +4,7 @@
 #include <csignal>
 #include <exception>
 #include <map>
+#include <poll.h>
 #include <unistd.h>
 
 #include <boost/asio/io_context.hpp>
@@ -179,14 +180,31 @@ class Server {
   WorkQueue background_{64};  // reads files; last: its thread ends first
 };
 
+// Waits for a daemon that ends: it listens no more, and holds its lock until its last step is done.
+Result<FileLock> lock_of(const std::filesystem::path& socket) {
+  constexpr std::chrono::seconds kEndLimit(10);
+  constexpr int kPollMs = 10;
+  const auto deadline = std::chrono::steady_clock::now() + kEndLimit;
+  for (;;) {
+    Result<FileLock> lock = FileLock::take(socket.string() + ".lock", false);
+    if (lock || lock.error().code != ErrorCode::NotFound) return lock;
+    if (const Result<int> connected = connect_to(socket)) {
+      close(*connected);
+      return fail(ErrorCode::NotFound, "a daemon listens at " + socket.string() + " already");
+    }
+    if (std::chrono::steady_clock::now() >= deadline) {
+      return fail(ErrorCode::Unavailable, "the daemon that listened at " + socket.string() +
+                                              " does not end; kill it and try again");
+    }
+    poll(nullptr, 0, kPollMs);  // flock() cannot wait for a limited time
+  }
+}
+
 }  // namespace
 
 Result<void> serve_socket(const std::filesystem::path& socket, ServerOptions options) {
-  const Result<FileLock> lock = FileLock::take(socket.string() + ".lock", false);
-  if (!lock) {
-    if (lock.error().code != ErrorCode::NotFound) return lock.error();
-    return fail(ErrorCode::NotFound, "a daemon listens at " + socket.string() + " already");
-  }
+  const Result<FileLock> lock = lock_of(socket);
+  if (!lock) return lock.error();
   const Result<int> listener = listen_at(socket);
   if (!listener) return listener.error();
   const auto log = options.log;

@@ -470,6 +470,7 @@ void Session::Impl::on_status(const Message& message) {
                         {"unloads", engine.counters.unloads},
                         {"steps", engine.counters.steps},
                         {"busySeconds", engine.counters.busy_seconds}}},
+                      {"failures", engine.failures},
                       {"processId", getpid()}});
 }
 

@@ -37,7 +37,8 @@ CanvasRun::CanvasRun(const Model& model, const InfillRequest& request, Canvas ca
       canvas_(std::move(canvas)),
       canvas_idx_(result.canvases),
       result_(result),
-      probability_(canvas_.tokens.size()) {
+      probability_(canvas_.tokens.size()),
+      plain_probability_(canvas_.tokens.size()) {
   for (const CanvasHole& hole : canvas_.holes) {
     masks_total_ += hole.length;
     grows_.push_back(request.holes[hole.hole_idx].tokens ? 0 : 1);
@@ -97,7 +98,7 @@ std::vector<HoleFill> CanvasRun::finish(DenoiseResult denoised, bool windows_lin
         ++fill.masks_left;
         continue;
       }
-      sum += probability_[i];
+      sum += plain_probability_[i];
       if (token != model_.config().delete_token) tokens.push_back(token);
     }
     const int committed = hole.length - fill.masks_left;
@@ -128,9 +129,11 @@ ElasticHoles CanvasRun::elastic_holes() const {
 // What an edit of the canvas changes here: the hole that it lies in, and those after it.
 void CanvasRun::apply(const CanvasSplice& splice) {
   const int by = splice.inserted - splice.removed;
-  const auto at = probability_.begin() + splice.begin;
-  probability_.insert(probability_.erase(at, at + splice.removed),
-                      static_cast<std::size_t>(splice.inserted), 0.0F);
+  for (std::vector<float>* row : {&probability_, &plain_probability_}) {
+    const auto at = row->begin() + splice.begin;
+    row->insert(row->erase(at, at + splice.removed), static_cast<std::size_t>(splice.inserted),
+                0.0F);
+  }
   for (CanvasHole& hole : canvas_.holes) {
     if (splice.begin < hole.begin) {
       hole.begin += by;
@@ -149,6 +152,7 @@ std::string CanvasRun::text_of(std::int32_t token) const {
 void CanvasRun::on_step(const StepEvent& event) {
   for (const Candidate& commit : event.commits) {
     probability_[commit.position] = commit.probability;
+    plain_probability_[commit.position] = commit.plain_probability;
     const CanvasHole& hole = hole_at(commit.position);
     result_.commits.push_back({.step = event.step,
                                .hole = hole.hole_idx,

@@ -41,7 +41,8 @@ class CanvasRun {
   Canvas canvas_;
   int canvas_idx_;
   InfillResult& result_;
-  std::vector<float> probability_;         // of each committed position
+  std::vector<float> probability_;         // of each committed position, as it was drawn
+  std::vector<float> plain_probability_;   // and without temperature and filters
   std::vector<std::int32_t> hole_of_;      // at the start: index into canvas_.holes, or -1
   std::vector<std::uint8_t> grows_;        // one for each hole of the canvas
   std::vector<std::uint8_t> with_expand_;  // what elastic holes may draw

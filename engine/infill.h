@@ -108,10 +108,12 @@ struct ReportedCommit {
 };
 
 struct HoleFill {
-  std::string text;            // what replaces the hole's bytes, with the line ends of the file
-  int canvas_tokens = 0;       // its length in the end
-  int masks_left = 0;          // above 0: the hole could not be finished
-  float mean_probability = 0;  // of its committed tokens
+  std::string text;       // what replaces the hole's bytes, with the line ends of the file
+  int canvas_tokens = 0;  // its length in the end
+  int masks_left = 0;     // above 0: the hole could not be finished
+  // Of its committed tokens, of the distributions without temperature, top_p and top_k: the fills of
+  // different samplings can be compared.
+  float mean_probability = 0;
 };
 
 struct InfillResult {

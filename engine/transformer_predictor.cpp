@@ -195,6 +195,7 @@ void TransformerPredictor::draw_request(const PredictRequest& request, int begin
     candidates[i].token = device_.results[i].token;
     candidates[i].probability = device_.results[i].probability;
     candidates[i].confidence = device_.results[i].confidence;
+    candidates[i].plain_probability = device_.results[i].plain_probability;
   }
 }
 

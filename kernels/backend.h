@@ -80,6 +80,7 @@ struct RowResult {
   std::int32_t token;  // -1: everything is forbidden, or a logit is NaN or +inf
   float probability;
   float confidence;
+  float plain_probability;  // without temperature
 };
 
 // Draws from logits where they are. All other arrays are the host's.

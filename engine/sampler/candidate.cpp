@@ -137,7 +137,9 @@ float confidence_in(const Row& row, Confidence kind, float probability) {
   return -kInfinity;
 }
 
-Candidate no_candidate(int position) { return {position, -1, 0, -kInfinity}; }
+Candidate no_candidate(int position) {
+  return {.position = position, .token = -1, .probability = 0, .confidence = -kInfinity};
+}
 
 // The sum is NaN for a NaN anywhere, for +inf, and when all logits are -inf.
 bool has_mass(const Row& row) { return row.total > 0; }
@@ -146,15 +148,41 @@ Candidate candidate_of(const Row& row, int position, std::size_t token,
                        const DrawOptions& options) {
   const auto probability = static_cast<float>(row.weights[token] / row.total);
   const auto id = static_cast<std::int32_t>(token);
+  Candidate candidate{.position = position,
+                      .token = id,
+                      .probability = probability,
+                      .confidence = 0,
+                      .plain_probability = probability};
   if (options.distrusted.empty()) {
-    return {position, id, probability, confidence_in(row, options.confidence, probability)};
+    candidate.confidence = confidence_in(row, options.confidence, probability);
+    return candidate;
   }
   double trusted = row.total;
   for (const std::int32_t other : options.distrusted) {
-    if (other == id) return {position, id, probability, 0};
+    if (other == id) return candidate;
     trusted -= row.weights[static_cast<std::size_t>(other)];
   }
-  return {position, id, probability, static_cast<float>(row.weights[token] / trusted)};
+  candidate.confidence = static_cast<float>(row.weights[token] / trusted);
+  return candidate;
+}
+
+bool changes_probabilities(const DrawOptions& options) {
+  const bool tempered = options.temperature > 0 && options.temperature != 1;
+  return tempered || filters_top_p(options) || options.top_k;
+}
+
+// With its plain probability, where that is another one: a second look at the row.
+Candidate with_plain(Candidate candidate, std::span<const float> logits, const DrawOptions& options,
+                     std::span<const std::int32_t> banned, DrawScratch& scratch) {
+  if (!changes_probabilities(options)) return candidate;
+  DrawOptions plain = options;
+  plain.temperature = 0;
+  plain.top_p.reset();
+  plain.top_k.reset();
+  const Row row = softmax_of(filtered(logits, plain, banned, scratch), scratch);
+  const auto token = static_cast<std::size_t>(candidate.token);
+  candidate.plain_probability = static_cast<float>(row.weights[token] / row.total);
+  return candidate;
 }
 
 }  // namespace
@@ -183,7 +211,7 @@ Candidate draw(std::span<const float> logits, int position, const DrawOptions& o
   const Row row = softmax_of(filtered(logits, options, banned, scratch), scratch);
   if (!has_mass(row)) return no_candidate(position);
   const std::size_t token = options.temperature > 0 ? drawn_token(row, uniform) : best_token(row);
-  return candidate_of(row, position, token, options);
+  return with_plain(candidate_of(row, position, token, options), logits, options, banned, scratch);
 }
 
 Candidate draw_gumbel(std::span<const float> logits, int position, const DrawOptions& options,
@@ -217,7 +245,8 @@ Candidate score(std::span<const float> logits, int position, std::int32_t token,
   assert(token >= 0 && static_cast<std::size_t>(token) < logits.size());
   const Row row = softmax_of(filtered(logits, options, {}, scratch), scratch);
   if (!has_mass(row)) return no_candidate(position);
-  return candidate_of(row, position, static_cast<std::size_t>(token), options);
+  return with_plain(candidate_of(row, position, static_cast<std::size_t>(token), options), logits,
+                    options, {}, scratch);
 }
 
 }  // namespace lacuna::engine

@@ -22,6 +22,9 @@ struct Candidate {
   std::int32_t token = 0;
   float probability = 0;  // of `token`
   float confidence = 0;   // larger is surer; its scale depends on the kind
+  // Of `token` without temperature, top_p and top_k: what draws at different temperatures have in
+  // common.
+  float plain_probability = 0;
 };
 
 enum class Confidence : std::uint8_t {

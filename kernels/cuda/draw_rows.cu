@@ -120,15 +120,17 @@ __global__ void __launch_bounds__(kThreads) draw_rows_kernel(DrawRows op) {
   best = block_reduce(best, Best{-INFINITY, op.V}, LargerLogit());
   odd = block_reduce(odd ? 1 : 0, 0, Larger()) != 0;
   if (odd || best.logit == -INFINITY) {
-    if (threadIdx.x == 0) op.results[m] = {-1, 0, -INFINITY};
+    if (threadIdx.x == 0) op.results[m] = {-1, 0, -INFINITY, 0};
     return;  // the whole block
   }
 
   double mine = 0;
+  double mine_plain = 0;  // without temperature
   float second = -INFINITY;
   for (int i = begin; i < end; ++i) {
     const float logit = row.at(i);
     mine += expf(logit - best.logit);
+    if (op.temperature > 0) mine_plain += expf((logit - best.logit) * row.divisor);
     if (i != best.token && second < logit) second = logit;
   }
   const double total = block_reduce(mine, 0.0, Plus());
@@ -138,6 +140,11 @@ __global__ void __launch_bounds__(kThreads) draw_rows_kernel(DrawRows op) {
     if (token < 0) token = best.token;  // the sums in another order miss the target by a rounding
   }
   const auto probability = static_cast<float>(expf(row.at(token) - best.logit) / total);
+  float plain = probability;
+  if (op.temperature > 0) {
+    const double plain_total = block_reduce(mine_plain, 0.0, Plus());
+    plain = static_cast<float>(expf((row.at(token) - best.logit) * row.divisor) / plain_total);
+  }
   float confidence = probability;
   if (op.confidence == RowConfidence::Margin) {
     second = block_reduce(second, -INFINITY, Larger());
@@ -151,7 +158,7 @@ __global__ void __launch_bounds__(kThreads) draw_rows_kernel(DrawRows op) {
     }
     confidence = static_cast<float>(block_reduce(sum, 0.0, Plus()));
   }
-  if (threadIdx.x == 0) op.results[m] = {token, probability, confidence};
+  if (threadIdx.x == 0) op.results[m] = {token, probability, confidence, plain};
 }
 
 }  // namespace

@@ -179,6 +179,13 @@ class Alternatives(LacunaTest):
         for it in report["left_out"]:
             self.assertTrue(it["reason"])
 
+    def test_each_is_checked_and_repaired_as_the_fill_of_its_seed(self):
+        text = Syntax.TEXT.encode()
+        for it in self.report(4, "--tokens", 10, text=text)["alternatives"]:
+            alone = fill_report(self.write("area.py", text), "--tokens", 10, "--seed", it["seed"],
+                                "--temperature", it["temperature"])
+            self.assertEqual(alone["holes"], it["holes"])
+
     def test_as_text_each_hole_stands_behind_its_place(self):
         report = self.report(2, "--no-syntax")
         expected = ""

@@ -100,8 +100,19 @@ class Bench(LacunaTest):
     def test_daemon_is_measured_through_editors(self):
         report = json.loads(self.run_ok("bench", "daemon", "--runs", 1, "--json").stdout)
         names = [sample["name"] for sample in report["times"]]
-        self.assertEqual(len(names), 6)
-        self.assertIn("didChange, 10,000 lines", names)
+        for name in (
+            "request without the model",
+            "didChange, 10,000 lines",
+            "process start and initialize",
+            "question behind a request, 20 files",
+            "1 editor, a suggestion each",
+            "8 editors at once, a suggestion each",
+        ):
+            self.assertIn(name, names)
+        # On a fast machine some fills are ready before they can be cancelled.
+        cancels = [name for name in names if name.startswith("cancel until idle, ")]
+        self.assertTrue(cancels)
+        self.assertEqual(len(names), 6 + len(cancels))
         for sample in report["times"]:
             self.assertGreater(sample["samples"], 0)
             self.assertLessEqual(0, sample["median_ms"])

@@ -229,6 +229,8 @@ TEST_F(EngineServiceTest, AFullQueueRefusesAndIsUsableAgain) {
   const FillId refused = submit(order("fill=x", "2"));  // a session may have one of the four
   ASSERT_TRUE(run_until_ended(refused));
   EXPECT_EQ(code_of(refused), ErrorCode::Unavailable);
+  EXPECT_EQ(service_->state().counters.refused, 1U);
+  EXPECT_EQ(service_->state().counters.failed, 0U);
   service_->cancel(runs);
   ASSERT_TRUE(run_until_ended(waits));
   EXPECT_EQ(text_of(waits), "x");
@@ -310,7 +312,36 @@ TEST_F(EngineServiceTest, EveryOrderIsAnsweredOnce) {
   ASSERT_TRUE(run_until([&] { return order_of_ends_.size() == 200; }));
   EXPECT_EQ(ends_.size(), 200U);
   const FillCounters counters = service_->state().counters;
-  EXPECT_EQ(counters.answered + counters.cancelled + counters.failed, 200U);
+  EXPECT_EQ(counters.answered + counters.cancelled + counters.refused + counters.failed, 200U);
+}
+
+TEST_F(EngineServiceTest, FailuresAreCountedByTheirReason) {
+  FillOrder nothing = order("fill=x", "none");
+  nothing.holes.clear();
+  FillOrder late = order("until_stopped", "late");
+  late.timeout_seconds = 0.02;
+  submit(std::move(nothing));
+  submit(std::move(late));
+  submit(order("fail=it\\_is_broken", "1"));
+  submit(order("fail=it\\_is_broken", "2"));
+  ASSERT_TRUE(run_until([&] { return ends_.size() == 4; }));
+  const std::map<std::string, std::uint64_t> expected = {
+      {"there is no hole to fill", 1},
+      {"the fill took longer than its time limit", 1},
+      {"it is_broken", 2}};
+  EXPECT_EQ(service_->state().failures, expected);
+  EXPECT_EQ(service_->state().counters.failed, 4U);
+}
+
+TEST_F(EngineServiceTest, ReasonsOfFailuresAreBounded) {
+  for (int i = 0; i < 100; ++i) {
+    submit(order("fail=reason" + std::to_string(i)));
+    ASSERT_TRUE(run_until([&] { return ends_.size() == static_cast<std::size_t>(i) + 1; }));
+  }
+  const EngineState state = service_->state();
+  EXPECT_LE(state.failures.size(), 33U);
+  EXPECT_EQ(state.failures.at("other reasons"), 68U);
+  EXPECT_EQ(state.counters.failed, 100U);
 }
 
 TEST_F(EngineServiceTest, DestructionStopsWhatRuns) {

@@ -1,5 +1,6 @@
 """The daemon and its shims as processes: started, shared, killed, abused."""
 
+import fcntl
 import json
 import os
 import pathlib
@@ -10,6 +11,7 @@ import socket
 import stat
 import subprocess
 import tempfile
+import threading
 import time
 import unittest
 
@@ -130,6 +132,19 @@ class Processes(unittest.TestCase):
         answer = client.answer(client.complete(URI, 1, 4))
         self.assertEqual(answer["result"]["items"][0]["insertText"], "after")
         self.assertIsNotNone(self.daemon_pid())
+
+    def test_a_daemon_waits_for_the_one_that_ends(self):
+        """An ending daemon has closed its socket, but holds its lock until its last step is done."""
+        log = self.folder / "d.sock.log"
+        with open(f"{self.socket}.lock", "w") as held:
+            fcntl.flock(held, fcntl.LOCK_EX)
+            client = Client([PROGRAM, "lsp", "--socket", str(self.socket)], env=self.env)
+            self.addCleanup(client.close)
+            params = {"processId": None, "rootUri": None, "capabilities": {}}
+            request = client.request("initialize", params)
+            wait_until(log.exists)  # made when the daemon is started
+            time.sleep(0.3)  # in which one that does not wait has given up
+        self.assertIn("capabilities", client.answer(request)["result"])
 
     def test_exit_ends_the_shim_with_the_code_of_the_specification(self):
         client = self.shim()
@@ -278,6 +293,61 @@ class Processes(unittest.TestCase):
             peer.close()
         wait_until(lambda: self.status(client)["sessions"] == 1)
         self.check_works(client)
+
+    def test_ten_thousand_spoiled_messages_end_no_other_session(self):
+        """Messages of a real session, each with some of its bytes changed, in frames that are right."""
+        client = self.shim()
+        rng = random.Random(11)
+        place = {"textDocument": {"uri": URI, "version": 2}, "position": {"line": 1, "character": 4}}
+        spot = {"line": 0, "character": 3}
+        change = {"range": {"start": spot, "end": spot}, "text": "\u6f22"}
+        text = "# script: fill=a|b\nx = \u27e6?\u27e7\n"
+        item = {"uri": URI, "languageId": "python", "version": 1, "text": text}
+        sources = [
+            {"method": "textDocument/didOpen", "params": {"textDocument": item}},
+            {"method": "textDocument/didChange", "params": {**place, "contentChanges": [change]}},
+            {"id": 7, "method": "textDocument/inlineCompletion",
+             "params": {**place, "context": {"triggerKind": 1}}},
+            {"id": 8, "method": "lacuna/fill",
+             "params": {**place, "what": "all", "partialResultToken": "t", "range": change["range"]}},
+            {"id": 9, "method": "textDocument/codeAction",
+             "params": {**place, "range": change["range"], "context": {"diagnostics": []}}},
+            {"id": 10, "method": "workspace/executeCommand",
+             "params": {"command": "lacuna.fillHoles", "arguments": [{"what": "all", "uri": URI}]}},
+            {"method": "workspace/didChangeConfiguration", "params": {"settings": {"lacuna": {"enable": True}}}},
+            {"method": "$/cancelRequest", "params": {"id": 7}},
+        ]  # fmt: skip
+        bodies = [json.dumps({"jsonrpc": "2.0", **source}).encode() for source in sources]
+        for _ in range(20):
+            peer = self.raw()
+            answers = threading.Thread(target=self.drain, args=[peer])
+            answers.start()
+            try:
+                peer.sendall(frame({"jsonrpc": "2.0", "id": 1, "method": "initialize", "params": {}}))
+                peer.sendall(frame({"jsonrpc": "2.0", "method": "initialized", "params": {}}))
+                for _ in range(500):
+                    body = bytearray(rng.choice(bodies))
+                    for _ in range(rng.randrange(1, 4)):
+                        at = rng.randrange(len(body))
+                        body[at : at + rng.randrange(3)] = rng.choice(
+                            [b"", b"\xff", b"\0", b"}", b'"', b"-", b"9" * 30, b"null", rng.randbytes(4)]
+                        )
+                    peer.sendall(frame(bytes(body)))
+            finally:
+                peer.shutdown(socket.SHUT_RDWR)
+                answers.join(DEADLINE)
+                peer.close()
+        wait_until(lambda: self.status(client)["sessions"] == 1)
+        wait_until(lambda: self.status(client)["queue"] == {"waiting": 0, "running": 0})
+        self.check_works(client)
+
+    @staticmethod
+    def drain(peer):
+        try:
+            while peer.recv(1 << 16):
+                pass
+        except OSError:
+            pass  # closed by the test
 
     def test_a_half_closed_socket_ends_its_session(self):
         client = self.shim()

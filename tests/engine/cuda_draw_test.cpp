@@ -104,6 +104,7 @@ void check_same(const Rows& rows, const DrawOptions& options, const std::string&
     const RowResult& result = got[static_cast<std::size_t>(m)];
     EXPECT_EQ(result.token, want.token) << what << " row " << m;
     EXPECT_NEAR(result.probability, want.probability, 1e-5F) << what << " row " << m;
+    EXPECT_NEAR(result.plain_probability, want.plain_probability, 1e-5F) << what << " row " << m;
     if (std::isfinite(want.confidence)) {
       EXPECT_NEAR(result.confidence, want.confidence, 1e-4F) << what << " row " << m;
     } else {

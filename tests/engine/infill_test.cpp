@@ -1,5 +1,6 @@
 #include "engine/infill.h"
 
+#include <cmath>
 #include <random>
 #include <set>
 
@@ -38,6 +39,35 @@ TEST(InfillTest, FillsEveryHoleWithOrdinaryText) {
     EXPECT_TRUE(is_valid_utf8(fill.text));
     for (const char* control : {"<mask>", "<pad>", "<eof>", "<bof>", "<expand>", "<lang_"}) {
       EXPECT_EQ(fill.text.find(control), std::string::npos) << fill.text;
+    }
+  }
+}
+
+// What a threshold for fills looks at is the same thing at every temperature.
+TEST(InfillTest, TheMeanProbabilityIsThatOfTheModelWithoutTemperatureAndFilters) {
+  const SmallModel small;
+  const std::string text = "def area(width, height):\n    return ⟦?8⟧\n";
+  for (const float temperature : {0.0F, 0.4F, 1.5F}) {
+    InfillRequest request = request_for(text);
+    request.options.sampling.temperature = temperature;
+    if (temperature > 1) request.options.sampling.top_p = 0.9F;
+    double plain = 0;
+    double drawn = 0;
+    int commits = 0;
+    request.on_denoise = [&](std::span<const CanvasHole>, const StepEvent& event) {
+      for (const Candidate& commit : event.commits) {
+        plain += commit.plain_probability;
+        drawn += commit.probability;
+        ++commits;
+      }
+    };
+    const auto result = infill(small.model, request);
+    ASSERT_TRUE(result.has_value());
+    EXPECT_NEAR(result->fills[0].mean_probability, plain / commits, 1e-6) << temperature;
+    if (temperature == 0) {
+      EXPECT_EQ(plain, drawn);
+    } else {
+      EXPECT_GT(std::abs(plain - drawn) / commits, 1e-3) << temperature;
     }
   }
 }

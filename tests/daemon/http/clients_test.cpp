@@ -1,6 +1,7 @@
 // The requests of clients that we did not write, recorded or rebuilt from their sources (the first
 // line of each file says from where), and the fields of the answer that they read.
 #include <fstream>
+#include <memory>
 #include <sstream>
 
 #include <gtest/gtest.h>
@@ -93,6 +94,16 @@ TEST_F(ClientsTest, LlamaVimGetsItsFieldsFlattenedOnOneLine) {
   EXPECT_EQ(order.options.max_hole_tokens, 64);  // it asked for 128: the server bounds that
 }
 
+// With the suggestion that it shows it asks for what comes next, as if it had been taken.
+TEST_F(ClientsTest, LlamaVimAsksAheadOfItsSuggestion) {
+  server_.answer_with("\n    # done");
+  const json body = json::parse(send("llama_vim_speculative").body);
+  EXPECT_EQ(body.at("content"), "\n    # done");
+  const FillOrder order = last_order();
+  EXPECT_EQ(order.text, std::string(kPrefix) + "a + b" + kSuffix);
+  EXPECT_EQ(order.holes.at(0).begin, std::string(kPrefix).size() + 5);
+}
+
 TEST_F(ClientsTest, WarmUpsAreAnsweredAtOnceWithoutTheEngine) {
   // No script: an order would never be answered.
   EXPECT_EQ(send("llama_vim_warm_up").body, "{}");
@@ -115,6 +126,13 @@ TEST_F(ClientsTest, LlamaVsCodeGetsAlternativesWithNestedTimings) {
     EXPECT_TRUE(it.at("timings").at("prompt_per_second").is_number());
   }
   EXPECT_EQ(last_order().alternatives, 3);
+}
+
+TEST_F(ClientsTest, LlamaVsCodesAdaptersAreIgnored) {
+  server_.answer_with("a + b;");
+  const Reply reply = send("llama_vscode_lora");
+  EXPECT_EQ(reply.status, 200);
+  EXPECT_EQ(json::parse(reply.body).at(0).at("content"), "a + b;");
 }
 
 TEST_F(ClientsTest, LlamaVsCodeReadsOpenAisAnswer) {
@@ -200,11 +218,19 @@ TEST_F(ClientsTest, ContinueReadsOllamasLines) {
   expect_the_hole_of_add(last_order());
 }
 
-TEST_F(ClientsTest, ZedReadsIdAndText) {
+// It parses into a struct: an answer without one of these fields, or with one of another type, is an
+// error to it.
+TEST_F(ClientsTest, ZedFindsEveryFieldOfItsStruct) {
   server_.answer_with("a + b");
   const json body = json::parse(send("zed_openai").body);
-  EXPECT_TRUE(body.at("id").is_string());
+  for (const char* key : {"id", "object", "model"}) EXPECT_TRUE(body.at(key).is_string()) << key;
+  EXPECT_TRUE(body.at("created").is_number_unsigned());
+  ASSERT_EQ(body.at("choices").size(), 1U);
   EXPECT_EQ(body.at("choices").at(0).at("text"), "a + b");
+  EXPECT_TRUE(body.at("choices").at(0).at("finish_reason").is_string());
+  for (const char* key : {"prompt_tokens", "completion_tokens", "total_tokens"}) {
+    EXPECT_TRUE(body.at("usage").at(key).is_number_unsigned()) << key;
+  }
   expect_the_hole_of_add(last_order());
 }
 
@@ -228,6 +254,52 @@ TEST_F(ClientsTest, MinuetReadsAStreamThatItsStopWordEnds) {
   const FillOrder order = last_order();
   EXPECT_EQ(order.language, "python");  // as its comment says
   EXPECT_NE(order.text.find(std::string(kPrefix) + kSuffix), std::string::npos);
+}
+
+TEST_F(ClientsTest, MinuetPutsTheHoleIntoThePromptForLlamaCpp) {
+  server_.answer_with("a + b");
+  const Reply reply = send("minuet_llama_cpp");
+  EXPECT_EQ(reply.header("content-type"), "text/event-stream");
+  const auto all = events(reply.body);
+  ASSERT_GE(all.size(), 2U);
+  EXPECT_EQ(all.back(), "[DONE]");
+  std::string text;
+  for (std::size_t i = 0; i + 1 < all.size(); ++i) {
+    text += json::parse(all[i]).at("choices").at(0).at("text").get<std::string>();
+  }
+  EXPECT_EQ(text, "a + b");
+  const FillOrder order = last_order();
+  expect_the_hole_of_add(order);
+  EXPECT_EQ(order.options.max_hole_tokens, 56);
+}
+
+TEST_F(ClientsTest, MinuetReadsMistralsDeltas) {
+  server_.answer_with("a + b\n\nprint(1)");
+  const auto all = events(send("minuet_codestral").body);
+  ASSERT_GE(all.size(), 2U);
+  EXPECT_EQ(all.back(), "[DONE]");
+  std::string text;
+  for (std::size_t i = 0; i + 1 < all.size(); ++i) {
+    text += json::parse(all[i]).at("choices").at(0).at("delta").at("content").get<std::string>();
+  }
+  EXPECT_EQ(text, "a + b");
+  EXPECT_EQ(last_order().language, "python");
+}
+
+// It sends one request for each of its n_completions, all at once and all alike.
+TEST_F(ClientsTest, MinuetsEqualRequestsAreAllAnswered) {
+  server_.answer_with("a + b");
+  std::vector<std::unique_ptr<Client>> clients;
+  for (int i = 0; i < 3; ++i) {
+    clients.push_back(std::make_unique<Client>(server_.port));
+    clients.back()->send(recorded("minuet_fim"));
+  }
+  for (const auto& client : clients) {
+    const Reply reply = client->receive();
+    EXPECT_EQ(reply.status, 200);
+    EXPECT_NE(reply.body.find("a + b"), std::string::npos);
+    EXPECT_NE(reply.body.find("[DONE]"), std::string::npos);
+  }
 }
 
 TEST_F(ClientsTest, TabbyReadsChoicesAndHealth) {

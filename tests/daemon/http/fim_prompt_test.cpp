@@ -15,6 +15,7 @@ TEST(FimPromptTest, EveryFamilyIsTakenApart) {
       "<\uFF5Cfim\u2581begin\uFF5C>P(\n<\uFF5Cfim\u2581hole\uFF5C>S)<\uFF5Cfim\u2581end\uFF5C>",
       "[SUFFIX]S)[PREFIX]P(\n",
       "<|code_suffix|>S)<|code_prefix|>P(\n<|code_middle|>",
+      "<|code_prefix|>P(\n<|code_suffix|>S)<|code_middle|>",
       "<[fim-prefix]>P(\n<[fim-suffix]>S)<[fim-middle]>",
       "<[fim-suffix]>S)<[fim-prefix]>P(\n<[fim-middle]>",
   };
@@ -54,6 +55,18 @@ TEST(FimPromptTest, OtherFilesBecomeContext) {
   EXPECT_EQ(parsed->context[1].path, "");
   EXPECT_EQ(parsed->context[1].text, "B = 2\nC = 3\n");
   EXPECT_EQ(parsed->path, "main.py");
+}
+
+// As minuet's recipe for VectorCode has it.
+TEST(FimPromptTest, AFileMayStandRightBeforeTheSentinels) {
+  const auto parsed =
+      parse_fim_prompt("<|file_sep|>lib/a.py\nA = 1\n<|fim_prefix|>P<|fim_suffix|>S<|fim_middle|>");
+  ASSERT_TRUE(parsed);
+  ASSERT_EQ(parsed->context.size(), 1U);
+  EXPECT_EQ(parsed->context[0].path, "lib/a.py");
+  EXPECT_EQ(parsed->context[0].text, "A = 1\n");
+  EXPECT_EQ(parsed->prefix, "P");
+  EXPECT_EQ(parsed->suffix, "S");
 }
 
 TEST(FimPromptTest, StarCoderNamesTheFileInThePrefix) {

@@ -84,6 +84,32 @@ TEST(DrawTest, TemperatureDividesTheLogits) {
   EXPECT_NEAR(draw_from(logits, {.temperature = 0.25F}, 0.5).probability, expected, 1e-6);
 }
 
+TEST(DrawTest, ThePlainProbabilityKnowsNeitherTemperatureNorFilters) {
+  const std::vector<float> logits{1, 2, 3, 0.5F, 9};
+  const std::vector<std::uint8_t> allowed{1, 1, 1, 1, 0};
+  const double total = std::exp(1) + std::exp(2) + std::exp(3) + std::exp(0.5);
+  for (const DrawOptions& options :
+       {DrawOptions{.temperature = 0.7F}, DrawOptions{.temperature = 1},
+        DrawOptions{.temperature = 2.5F}, DrawOptions{.top_p = 0.5F}, DrawOptions{.top_k = 2},
+        DrawOptions{.temperature = 0.3F, .top_p = 0.9F, .confidence = Confidence::NegativeEntropy},
+        DrawOptions{}}) {
+    DrawOptions allowing = options;
+    allowing.allowed = allowed;
+    for (const double uniform : {0.0, 0.3, 0.999}) {
+      const Candidate drawn = draw_from(logits, allowing, uniform);
+      const double expected = std::exp(logits[static_cast<std::size_t>(drawn.token)]) / total;
+      EXPECT_NEAR(drawn.plain_probability, expected, 1e-6) << options.temperature << " " << uniform;
+    }
+    DrawScratch scratch;
+    const Candidate scored = score(logits, kPosition, 2, allowing, scratch);
+    EXPECT_NEAR(scored.plain_probability, std::exp(3) / total, 1e-6) << options.temperature;
+  }
+  const Candidate banned = draw_from(logits, {.temperature = 0.5F, .allowed = allowed}, 0.9, {2});
+  EXPECT_NEAR(banned.plain_probability, std::exp(2) / (total - std::exp(3)), 1e-6);
+  const Candidate plain = draw_from(logits, {.allowed = allowed});
+  EXPECT_EQ(plain.plain_probability, plain.probability);
+}
+
 TEST(DrawTest, ForbiddenAndBannedTokensAreOutOfTheDistribution) {
   const std::vector<float> logits{0, 0, 5, 0, 9};
   const std::vector<std::uint8_t> allowed{1, 1, 1, 1, 0};
