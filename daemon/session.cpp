@@ -63,7 +63,8 @@ Json capabilities(lsp::PositionEncoding encoding, const Settings& settings) {
           {"didShowCompletion", true},
           {"didPartiallyAcceptCompletion", true},
           {"status", true}}}}}};
-  if (settings.completion) all["completionProvider"] = Json::object();
+  // Not empty: ALE (vim) takes an empty object for none.
+  if (settings.completion) all["completionProvider"] = {{"resolveProvider", false}};
   return all;
 }
 

@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
-# Draws the pictures of docs/neovim.md: a real Neovim in a terminal, the real server, the model that ships with Lacuna.
-#   scripts/draw_neovim.sh LACUNA NVIM docs/images     writes neovim-suggestion.svg and neovim-fill.svg
+# Draws the pictures of README.md and docs/neovim.md: a real Neovim in a terminal, the real server, the model that ships
+# with Lacuna.
+#   scripts/draw_neovim.sh LACUNA NVIM docs/images     writes fill.svg, neovim-suggestion.svg and neovim-fill.svg
 # NVIM is Neovim 0.10 or later (scripts/get_neovim.sh). Needs tmux.
 set -euo pipefail
 lacuna=$(realpath "$1")
@@ -20,11 +21,16 @@ require('lacuna').setup({
   settings = { profile = 'quality', inlineCompletion = { minConfidence = 0 } },
 })
 vim.cmd.highlight('Normal guibg=NONE')
--- The first step of a fill and one in the middle stand still until they are drawn.
+-- The steps of a fill that stand still until they are drawn: the first and one in the middle, or all.
 local pictures = { function() return true end, function(step) return step.masks_left <= 4 end }
+local all, steps = vim.env.ALL_STEPS ~= nil, 0
 vim.api.nvim_create_autocmd('User', { pattern = 'Lacuna*', callback = function(event)
   local name = event.match
-  if name == 'LacunaFillStep' and pictures[1] and pictures[1](event.data) then
+  if name == 'LacunaFillStep' and all then
+    name = 'Picture' .. steps
+    steps = steps + 1
+    vim.cmd.redraw()
+  elseif name == 'LacunaFillStep' and pictures[1] and pictures[1](event.data) then
     table.remove(pictures, 1)
     name = 'Picture' .. #pictures
     vim.cmd.redraw()
@@ -36,10 +42,11 @@ vim.api.nvim_create_autocmd('User', { pattern = 'Lacuna*', callback = function(e
 end })
 LUA
 
+columns=76 rows=14
 start() {
   : >"$work/events"
-  tmux -S "$work/tmux" -f /dev/null new-session -d -x 76 -y 14 \
-    "env HOME=$work XDG_STATE_HOME=$work COLORTERM=truecolor $nvim -n -u $work/init.lua $1"
+  tmux -S "$work/tmux" -f /dev/null new-session -d -x "$columns" -y "$rows" \
+    "env ${2:-} HOME=$work XDG_STATE_HOME=$work COLORTERM=truecolor $nvim -n -u $work/init.lua $1"
   tmux -S "$work/tmux" set -g default-terminal tmux-256color
   tmux -S "$work/tmux" set -ga terminal-overrides ',*:Tc'
 }
@@ -109,4 +116,51 @@ keys ':Lacuna fill' Enter
   sleep 0.3
   screen
 } | "$root/scripts/draw_terminal.py" "$out/neovim-fill.svg" --columns 76
+leave
+
+cat >"$work/queue.ts" <<'TYPESCRIPT'
+export class Queue<T> {
+  private items: T[] = [];
+
+  push(item: T): void {
+    this.items.push(⟦?1⟧);
+  }
+
+  pop(): T | undefined {
+    return this.⟦?1⟧.shift();
+  }
+
+  get size(): number {
+    return this.⟦?3⟧;
+  }
+
+  isEmpty(): boolean {
+    return this.⟦?3⟧ === 0;
+  }
+}
+TYPESCRIPT
+columns=64 rows=21
+start "$work/queue.ts" ALL_STEPS=1
+sleep 2
+# What is to stand longer comes several times.
+{
+  held() { for _ in $(seq "$1"); do printf '%s\f' "$2"; done; }
+  keys ':Lacuna fill'
+  sleep 0.5
+  held 3 "$(screen)"
+  keys Enter
+  for step in $(seq 0 100); do
+    wait_event "Picture$step\$\|LacunaFillReady"
+    if grep -q LacunaFillReady "$work/events"; then break; fi
+    sleep 0.3
+    held 1 "$(screen)"
+    touch "$work/Picture$step"
+  done
+  sleep 0.3
+  held 4 "$(screen)"
+  keys 'gA'
+  wait_event LacunaFillDone
+  sleep 0.3
+  held 4 "$(screen)"
+} | "$root/scripts/draw_terminal.py" "$out/fill.svg" --columns 64 --seconds 0.6
 leave

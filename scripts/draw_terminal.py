@@ -1,9 +1,10 @@
 #!/usr/bin/env python3
 """Draws what a terminal shows, with its colours, as an SVG.
 
-    tmux capture-pane -e -p | scripts/draw_terminal.py OUT.svg [--columns N]
+    tmux capture-pane -e -p | scripts/draw_terminal.py OUT.svg [--columns N] [--seconds S]
 
-Several screens, divided by form feeds, become a filmstrip, one below the other.
+Several screens, divided by form feeds, become a filmstrip, one below the other; with --seconds a moving picture,
+where each stands that long, and one that comes again and again accordingly longer.
 """
 
 import argparse
@@ -88,26 +89,70 @@ def draw_line(line: str, top: float, pen: Pen) -> list[str]:
     return parts
 
 
-def main() -> None:
-    options = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    options.add_argument("out", type=pathlib.Path)
-    options.add_argument("--columns", type=int, default=80)
-    arguments = options.parse_args()
+def draw_screen(screen: str, top: float) -> list[list[str]]:
+    """What stands in each line."""
+    pen = Pen()
+    return [
+        draw_line(line.replace("\x0f", ""), top + row * LINE_HEIGHT, pen)
+        for row, line in enumerate(screen.strip("\n").split("\n"))
+    ]
+
+
+def filmstrip(screens: list[str]) -> tuple[list[str], float]:
+    """The parts of the picture, and how high it is."""
     parts, top = [], float(MARGIN)
-    screens = [screen for screen in sys.stdin.read().split("\f") if screen.strip()]
     for number, screen in enumerate(screens):
         if number:
             parts.append(
                 f'<line x1="0" x2="100%" y1="{top + 6}" y2="{top + 6}" stroke="#6e7681" stroke-dasharray="4"/>'
             )
             top += MARGIN
-        pen = Pen()
-        for line in screen.strip("\n").split("\n"):
-            parts += draw_line(line.replace("\x0f", ""), top, pen)
-            top += LINE_HEIGHT
+        lines = draw_screen(screen, top)
+        parts += [part for line in lines for part in line]
+        top += len(lines) * LINE_HEIGHT
+    return parts, top + MARGIN
+
+
+def moving(screens: list[str], seconds: float) -> tuple[list[str], float]:
+    """The same for a moving picture. What never changes is drawn once; where nothing moves, the last screen is seen."""
+    drawn = [draw_screen(screen, MARGIN) for screen in screens]
+    height = max(len(lines) for lines in drawn)
+    drawn = [lines + [[]] * (height - len(lines)) for lines in drawn]
+    still = [all(lines[row] == drawn[0][row] for lines in drawn) for row in range(height)]
+    parts = [part for row in range(height) if still[row] for part in drawn[0][row]]
+    style, frames = [], []
+    for number, lines in enumerate(drawn):
+        if number and lines == drawn[number - 1]:
+            continue
+        end = number
+        while end < len(drawn) and drawn[end] == lines:
+            end += 1
+        begin, until = 100 * number / len(drawn), 100 * end / len(drawn)
+        hidden = "" if number == 0 else "0%{visibility:hidden}"
+        style.append(
+            f"@keyframes f{number}{{{hidden}{begin:.2f}%{{visibility:visible}}"
+            + ("" if end == len(drawn) else f"{until:.2f}%{{visibility:hidden}}")
+            + f"}}.f{number}{{animation:f{number} {seconds * len(drawn):g}s step-end infinite}}"
+        )
+        visibility = "" if end == len(drawn) else ' visibility="hidden"'
+        frames += [f'<g class="f{number}"{visibility}>']
+        frames += [part for row in range(height) if not still[row] for part in lines[row]]
+        frames += ["</g>"]
+    quiet = "@media (prefers-reduced-motion:reduce){g{animation:none!important}}"
+    return ["<style>" + "".join(style) + quiet + "</style>", *parts, *frames], height * LINE_HEIGHT + 2 * MARGIN
+
+
+def main() -> None:
+    options = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    options.add_argument("out", type=pathlib.Path)
+    options.add_argument("--columns", type=int, default=80)
+    options.add_argument("--seconds", type=float, help="a moving picture, of screens that stand so long")
+    arguments = options.parse_args()
+    screens = [screen for screen in sys.stdin.read().split("\f") if screen.strip()]
+    parts, height = moving(screens, arguments.seconds) if arguments.seconds else filmstrip(screens)
     width = 2 * MARGIN + arguments.columns * CHAR_WIDTH
     arguments.out.write_text(
-        f'<svg xmlns="http://www.w3.org/2000/svg" width="{width:.0f}" height="{top + MARGIN:.0f}"'
+        f'<svg xmlns="http://www.w3.org/2000/svg" width="{width:.0f}" height="{height:.0f}"'
         f' font-family="DejaVu Sans Mono, Menlo, Consolas, monospace" font-size="13">\n'
         f'<rect width="100%" height="100%" rx="6" fill="{BACKGROUND}"/>\n'
         + "\n".join(parts)

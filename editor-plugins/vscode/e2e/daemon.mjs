@@ -2,8 +2,8 @@
 // is its own affair: nothing here depends on it.
 //   npm run package && npm run e2e:daemon -- VSCODE_FOLDER LACUNA [PICTURES]
 import assert from 'node:assert/strict';
-import { mkdirSync } from 'node:fs';
-import { resolve } from 'node:path';
+import { mkdirSync, readFileSync } from 'node:fs';
+import { join, resolve } from 'node:path';
 import { Editor, makeTest, until } from './editor.mjs';
 
 const [vscode, program, pictures] = process.argv.slice(2).map((path) => resolve(path));
@@ -30,6 +30,8 @@ const editor = await Editor.open({
 const test = makeTest(editor, pictures);
 const daemons = () => editor.servers(`serve --socket ${editor.folder}/daemon.sock`);
 const toasts = () => editor.page.evaluate(() => document.querySelectorAll('.notification-toast').length);
+/** How many daemons there have been. */
+const starts = () => readFileSync(join(editor.folder, 'lacuna', 'daemon.log'), 'utf8').split('listening at').length - 1;
 const servers = () => editor.servers(`lsp --socket ${editor.folder}/daemon.sock`);
 
 const beginnings = ['total = ', 'print(', 'for ', 'x = add', 'if ', 'import '];
@@ -164,22 +166,28 @@ await test('off ends the server, on starts it', async () => {
 });
 
 await test('a daemon that is shut down stays away', async () => {
-  const [before] = daemons();
+  const before = starts();
   await editor.command('Lacuna: Shut Down Daemon');
-  await until(() => servers().length === 0 && !daemons().includes(before), 'the end of both');
-  await editor.page.waitForTimeout(1000);
-  assert.deepEqual([...servers(), ...daemons()], []);
+  await until(() => editor.setting('lacuna.enable') === false, 'the setting');
+  await until(() => servers().length === 0 && daemons().length === 0, () => `the end of both; there are ${servers().length} and ${daemons().length}`);
+  assert.equal(starts(), before);
 });
 
 // The last one: a server keeps the extensions of a window that is gone for hours, in case it comes back.
 await test('three windows share one daemon', async () => {
-  for (const window of [await editor.anotherWindow(), await editor.anotherWindow()]) {
-    await window.openFile('a.py');
-  }
-  await editor.page.bringToFront();
+  const before = starts();
+  const counts = () => [servers().length, daemons().length];
+  const words = (wanted) => () => `${wanted} servers and a daemon; there are ${counts().join(' and ')}`;
+  // Before the others open: a window of another browser does not hear of a change of the settings.
   await editor.command('Lacuna: Enable');
-  await until(() => servers().length === 3 && daemons().length === 1,
-    () => `three servers and a daemon; there are ${servers().length} and ${daemons().length}`);
+  await until(() => servers().length === 1 && daemons().length === 1, words(1));
+  for (const wanted of [2, 3]) {
+    const window = await editor.anotherWindow();
+    await window.openFile('a.py');
+    await until(() => servers().length === wanted && daemons().length === 1, words(wanted));
+  }
+  assert.equal(starts(), before + 1);
+  await editor.page.bringToFront();
   await suggestion();
 });
 

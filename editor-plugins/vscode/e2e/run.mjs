@@ -19,6 +19,7 @@ const files = {
   'holes.py': 'a = ⟦?⟧\nmiddle = 1\nb = ⟦?⟧\n',
   'old.py': 'def g():\n    return 1\n',
   'notes.md': 'text = \n',
+  'menu.css': 'p { }\n',
 };
 
 const editor = await Editor.open({
@@ -81,6 +82,23 @@ await test('Alt+] shows another', async () => {
   await editor.keys('Alt+]');
   await until(async () => (await editor.ghost()).includes('other(three)'), 'the other one');
   assert.ok(editor.messages('textDocument/inlineCompletion').some((message) => message.params.context.triggerKind === 1));
+  await editor.keys('Escape');
+});
+
+await test('with the menu open the suggestion extends its chosen item, and Tab takes the item alone', async () => {
+  await editor.openFile('menu.css');
+  await until(() => editor.messages('textDocument/didOpen').some((message) => message.params.textDocument.uri.endsWith('menu.css')), 'the open document');
+  await editor.keys('Control+End');
+  await editor.type('q { colo');
+  await until(() => editor.page.evaluate(() => document.querySelector('.suggest-widget.visible .monaco-list-row.focused')?.textContent?.includes('color')), 'the menu');
+  await until(async () => /^r.*_and_more$/.test(await editor.ghost()), async () => `the rest of the item and more; there is: ${await editor.ghost()}`);
+  await picture('vscode-menu');
+  assert.match(editor.messages('textDocument/inlineCompletion').findLast((message) => message.params.context.selectedCompletionInfo).params.context.selectedCompletionInfo.text, /^color/);
+  await editor.keys('Tab');
+  await until(() => editor.page.evaluate(() => document.querySelector('.suggest-widget.visible .monaco-list-row.focused')?.textContent?.includes('color') !== true), 'the end of the menu of names');
+  const text = await editor.savedText('menu.css');
+  assert.match(text, /q \{ color/);
+  assert.ok(!text.includes('_and_more'), text);
   await editor.keys('Escape');
 });
 

@@ -72,6 +72,13 @@ const on = {
     const line = documents.get(textDocument.uri).text.split('\n')[position.line];
     const range = { start: position, end: position };
     const item = (insertText) => ({ insertText, range, command: { title: '', command: 'lacuna.didAccept', arguments: [insertText] } });
+    // The chosen item of a menu is extended, from where the item begins.
+    const chosen = context.selectedCompletionInfo;
+    if (chosen) {
+      const { start } = chosen.range;
+      reply({ items: [{ insertText: `${chosen.text}_and_more`, range: { start, end: position } }] });
+      return;
+    }
     // What was typed of a suggestion is answered with its rest, as the daemon does from its cache.
     const typed = / = (\S*)$/.exec(line)?.[1];
     const texts = ['add(one, two)\n    return y', ...(context.triggerKind === 1 ? ['other(three)'] : [])];

@@ -25,7 +25,12 @@ async function pickStrength(): Promise<number | undefined> {
 }
 
 async function setEnabled(on: boolean): Promise<void> {
-  await settings().update('enable', on, vscode.ConfigurationTarget.Global);
+  const all = settings();
+  await all.update('enable', on, vscode.ConfigurationTarget.Global);
+  // What the workspace says counts more.
+  if (all.inspect('enable')?.workspaceValue !== undefined) {
+    await all.update('enable', on, vscode.ConfigurationTarget.Workspace);
+  }
 }
 
 async function toggleLanguage(): Promise<void> {
@@ -110,8 +115,9 @@ export function registerCommands(server: Server, fills: Fills): vscode.Disposabl
     showOutput: () => output.show(),
     restart: () => server.restart(),
     stopDaemon: async () => {
-      await server.shutDown();
+      // In this order: to write the setting opens a document, which would start the server, and a daemon, again.
       await setEnabled(false);
+      await server.shutDown();
     },
     selectModel: async () => {
       const picked = await vscode.window.showOpenDialog({ canSelectFolders: true, canSelectFiles: false });
