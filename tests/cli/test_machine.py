@@ -91,6 +91,13 @@ class Bench(LacunaTest):
         text = self.run_ok("bench", *options).stdout.decode()
         self.assertRegex(text, r"(?m)^full pass, 16 tokens +[\d.]+ +[\d.]+ +[\d.]+ GFLOP/s$")
 
+    def test_an_edit_computes_a_part_of_a_large_canvas(self):
+        options = ("--tokens", "160", "--runs", 1, "--dtype", "f32", "--json")
+        passes = json.loads(self.run_ok("bench", *options).stdout)["dtypes"][0]["passes"]
+        after = [it for it in passes if it.get("after_edit")]
+        self.assertEqual(len(after), 1)
+        self.assertLess(after[0]["rows"], 80)
+
     def test_daemon_is_measured_through_editors(self):
         report = json.loads(self.run_ok("bench", "daemon", "--runs", 1, "--json").stdout)
         names = [sample["name"] for sample in report["times"]]
