@@ -116,7 +116,7 @@ TEST_F(CudaForwardTest, WhatOutlivesAPassIsThatOfTheCpu) {
   const auto V = static_cast<std::size_t>(model.cpu.vocab_size());
   const Ids wanted = {11, 12, 13};
   const auto logits_after_edit = [&](TransformerPredictor first, TransformerPredictor next) {
-    ResidentCache cache;
+    ResidentCache cache({.near = 2});
     first.pass().run(before, iota_ids(before.size()), {});
     cache.save(first.pass(), 0, "a", before, 0);
     const Ids rows = cache.load(next.pass(), 0, "a", after, mask, 1).rows;
