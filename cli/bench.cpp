@@ -9,6 +9,7 @@
 #include "cli/bench_daemon.h"
 #include "cli/bench_decode.h"
 #include "cli/bench_measure.h"
+#include "cli/bench_reuse.h"
 #include "cli/command.h"
 #include "cli/exit.h"
 #include "cli/format.h"
@@ -55,7 +56,8 @@ Json pass_json(const PassTiming& pass) {
   return json;
 }
 
-// Full passes over each number of tokens, then steps of few rows in the largest canvas.
+// Full passes over each number of tokens, then in the largest canvas steps of few rows, and the
+// first step after an edit.
 Json passes_json(const BenchOptions& options, const engine::Transformer& transformer,
                  kernels::CpuContext& context, kernels::Precision precision) {
   Json passes = Json::array();
@@ -68,6 +70,11 @@ Json passes_json(const BenchOptions& options, const engine::Transformer& transfo
     if (rows >= largest) continue;
     passes.push_back(
         pass_json(time_pass(transformer, context, precision, largest, rows, options.runs)));
+  }
+  constexpr int kLeastForEdit = 128;  // in a smaller canvas everything is near
+  if (largest >= kLeastForEdit) {
+    passes.push_back(pass_json(time_edit(transformer, context, precision, largest, options.runs)));
+    passes.back()["after_edit"] = true;
   }
   return passes;
 }
@@ -243,8 +250,10 @@ std::string as_text(const Json& result) {
     for (const Json& pass : entry["passes"]) {
       const bool full = pass["rows"] == pass["tokens"];
       const std::string name =
-          full ? "full pass, " + pass["tokens"].dump() + " tokens"
-               : "step, " + pass["rows"].dump() + " rows of " + pass["tokens"].dump();
+          pass.contains("after_edit")
+              ? "after an edit, " + pass["rows"].dump() + " of " + pass["tokens"].dump()
+          : full ? "full pass, " + pass["tokens"].dump() + " tokens"
+                 : "step, " + pass["rows"].dump() + " rows of " + pass["tokens"].dump();
       text += cells(timed(name, pass, fixed(pass["gflops"].get<double>(), 1) + " GFLOP/s"));
     }
     if (entry.contains("fill")) {
@@ -313,8 +322,11 @@ Command add_bench(CLI::App& root) {
   const CLI::App* decode = add_bench_decode(*app, decode_options);
   const auto daemon_options = std::make_shared<BenchDaemonOptions>();
   const CLI::App* daemon = add_bench_daemon(*app, daemon_options);
-  return {app, [options, decode_options, decode, daemon_options, daemon] {
+  const auto reuse_options = std::make_shared<BenchReuseOptions>();
+  const CLI::App* reuse = add_bench_reuse(*app, reuse_options);
+  return {app, [options, decode_options, decode, daemon_options, daemon, reuse_options, reuse] {
             if (daemon->parsed()) return run_bench_daemon(*daemon_options);
+            if (reuse->parsed()) return run_bench_reuse(*reuse_options);
             return decode->parsed() ? run_bench_decode(*decode_options) : run_bench(*options);
           }};
 }

@@ -2,9 +2,11 @@
 
 #include <algorithm>
 #include <chrono>
+#include <climits>
 #include <numeric>
 
 #include "engine/infill.h"
+#include "engine/resident_cache.h"
 
 namespace lacuna::cli {
 namespace {
@@ -26,6 +28,51 @@ std::vector<std::int32_t> iota(int first, int count) {
   std::iota(values.begin(), values.end(), first);
   return values;
 }
+
+std::vector<std::int32_t> arbitrary_ids(int count, int vocab_size) {
+  std::vector<std::int32_t> ids(static_cast<std::size_t>(count));
+  for (int i = 0; i < count; ++i) {
+    ids[static_cast<std::size_t>(i)] = static_cast<std::int32_t>((i * 7919LL) % vocab_size);
+  }
+  return ids;
+}
+
+// The logits of the first `count` wanted rows of a pass. A device draws from them where they are;
+// what was drawn is what a step waits for.
+class StepEnd {
+ public:
+  StepEnd(int count, int vocab_size)
+      : count_(count),
+        logits_(static_cast<std::size_t>(count) * static_cast<std::size_t>(vocab_size)),
+        drawn_(static_cast<std::size_t>(count)),
+        rows_(iota(0, count)),
+        no_bans_(drawn_.size() + 1),
+        uniforms_(drawn_.size()) {}
+
+  void wait_for(engine::ForwardPass& pass) {
+    if (!pass.keeps_logits()) return pass.logits(0, count_, logits_.data());
+    pass.keep_logits(0, count_);
+    pass.draw({.results = drawn_,
+               .logits = nullptr,
+               .rows = rows_,
+               .allowed = {},
+               .forbidden = -1,
+               .banned = {},
+               .banned_begin = no_bans_,
+               .uniforms = uniforms_,
+               .V = 0,
+               .temperature = 0,
+               .confidence = kernels::RowConfidence::NegativeEntropy});
+  }
+
+ private:
+  int count_;
+  std::vector<float> logits_;
+  std::vector<kernels::RowResult> drawn_;
+  std::vector<std::int32_t> rows_;
+  std::vector<std::int32_t> no_bans_;
+  std::vector<double> uniforms_;
+};
 
 // Lines of code whose names and numbers change: a tokenizer may cache words.
 std::string source_text() {
@@ -65,41 +112,50 @@ Timing time_runs(int runs, const std::function<void()>& body) {
 PassTiming time_pass(const engine::Transformer& transformer, kernels::CpuContext& context,
                      kernels::Precision precision, int tokens, int rows, int runs) {
   const engine::ModelConfig& config = transformer.config();
-  std::vector<std::int32_t> canvas(static_cast<std::size_t>(tokens));
-  for (int i = 0; i < tokens; ++i) {
-    canvas[static_cast<std::size_t>(i)] =
-        static_cast<std::int32_t>((i * 7919LL) % config.vocab_size);
-  }
+  const std::vector<std::int32_t> canvas = arbitrary_ids(tokens, config.vocab_size);
   const int first = (tokens - rows) / 2;
   const std::vector<std::int32_t> computed = iota(first, rows);
   const std::vector<std::int32_t> wanted = iota(first, std::min(rows, kLogitRows));
-  std::vector<float> logits(wanted.size() * static_cast<std::size_t>(config.vocab_size));
   engine::ForwardPass pass(transformer, context, {.canvas = tokens}, precision);
   // The first pass of a canvas must compute all rows.
   pass.run(canvas, iota(0, tokens), wanted);
   const int count = static_cast<int>(wanted.size());
-  std::vector<kernels::RowResult> drawn(wanted.size());
-  const std::vector<std::int32_t> drawn_rows = iota(0, count);
-  const std::vector<std::int32_t> no_bans(wanted.size() + 1);
-  const std::vector<double> uniforms(wanted.size());
+  StepEnd end(count, config.vocab_size);
   const Timing time = time_runs(runs, [&] {
     pass.run(canvas, computed, wanted);
-    if (!pass.keeps_logits()) return pass.logits(0, count, logits.data());
-    // A device draws from logits where they are; what was drawn is what a step waits for.
-    pass.keep_logits(0, count);
-    pass.draw({.results = drawn,
-               .logits = nullptr,
-               .rows = drawn_rows,
-               .allowed = {},
-               .forbidden = -1,
-               .banned = {},
-               .banned_begin = no_bans,
-               .uniforms = uniforms,
-               .V = 0,
-               .temperature = 0,
-               .confidence = kernels::RowConfidence::NegativeEntropy});
+    end.wait_for(pass);
   });
-  const double operations = operations_of(config, tokens, rows, static_cast<int>(wanted.size()));
+  const double operations = operations_of(config, tokens, rows, count);
+  return {.tokens = tokens, .rows = rows, .time = time, .gflops = operations / time.best / 1e9};
+}
+
+PassTiming time_edit(const engine::Transformer& transformer, kernels::CpuContext& context,
+                     kernels::Precision precision, int tokens, int runs) {
+  const engine::ModelConfig& config = transformer.config();
+  const std::int32_t mask = config.vocab_size - 1;
+  const int typed = tokens / 2;
+  std::vector<std::int32_t> canvas = arbitrary_ids(tokens, mask);
+  std::fill_n(canvas.begin() + typed, kLogitRows, mask);
+  std::vector<std::int32_t> other = canvas;  // with a token in front of the hole
+  other.insert(other.begin() + typed, 0);
+  other.pop_back();
+  engine::ResidentCache cache({.documents = 1, .bytes = SIZE_MAX});
+  engine::ForwardPass pass(transformer, context, {.canvas = tokens}, precision);
+  pass.run(canvas, iota(0, tokens), {});
+  cache.save(pass, 0, "", canvas, 0);
+  StepEnd end(kLogitRows, config.vocab_size);
+  int rows = 0;
+  bool is_typed = false;
+  const Timing time = time_runs(runs, [&] {
+    is_typed = !is_typed;  // and taken back at the next run
+    const std::vector<std::int32_t>& now = is_typed ? other : canvas;
+    const auto warmth = cache.load(pass, 0, "", now, mask, INT_MAX);
+    rows = static_cast<int>(warmth.rows.size());
+    pass.run(now, warmth.rows, iota(typed, kLogitRows));
+    end.wait_for(pass);
+    cache.save(pass, 0, "", now, warmth.edits);
+  });
+  const double operations = operations_of(config, tokens, rows, kLogitRows);
   return {.tokens = tokens, .rows = rows, .time = time, .gflops = operations / time.best / 1e9};
 }
 

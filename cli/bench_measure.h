@@ -33,6 +33,11 @@ struct PassTiming {
 PassTiming time_pass(const engine::Transformer& transformer, kernels::CpuContext& context,
                      kernels::Precision precision, int tokens, int rows, int runs);
 
+// The first step of a fill after a token was typed in front of its hole of 16: what an earlier pass
+// has left is taken, the rest computed, and all kept for the next one (engine/resident_cache.h).
+PassTiming time_edit(const engine::Transformer& transformer, kernels::CpuContext& context,
+                     kernels::Precision precision, int tokens, int runs);
+
 // The arithmetic of such a pass: products with weights, attention, and logits.
 double operations_of(const engine::ModelConfig& config, int tokens, int rows, int logit_rows);
 

@@ -137,6 +137,7 @@ class Checking {
     again.holes = parts;
     again.on_step = {};
     again.on_denoise = {};
+    again.resident = nullptr;
     again.options.length = engine::LengthMode::Fixed;
     again.options.sampling.seed += static_cast<std::uint64_t>(round);
     again.options.sampling.temperature = 0;

@@ -8,6 +8,7 @@
 #include "daemon/checked_infill.h"
 #include "daemon/fill_engine.h"
 #include "engine/device_memory.h"
+#include "engine/resident_cache.h"
 #include "grammar/rewrite.h"
 #include "support/language.h"
 
@@ -100,6 +101,7 @@ class ModelEngine : public FillEngine {
   }
 
   void unload() override {
+    resident_.clear();
     loaded_.reset();
     malloc_trim(0);  // otherwise the allocator keeps what it was given back
   }
@@ -110,8 +112,10 @@ class ModelEngine : public FillEngine {
       if (order.least_certain) return choose_parts(order, stop);
       return fill_all(order, on_step, stop);
     } catch (const std::bad_alloc&) {
+      resident_.clear();
       return fail(ErrorCode::Unavailable, "there is not enough memory for this fill");
     } catch (const kernels::DeviceError& error) {
+      resident_.clear();
       return engine::device_failure(error);
     }
   }
@@ -172,12 +176,18 @@ class ModelEngine : public FillEngine {
   }
 
   Result<FillAnswer> fill_all(const FillOrder& order, const std::function<void(FillStep)>& on_step,
-                              const std::stop_token& stop) const {
+                              const std::stop_token& stop) {
     const auto start = std::chrono::steady_clock::now();
     engine::InfillRequest request = request_for(order, stop);
     const ContextText context = context_text(loaded_->model, order, request.line_comment,
                                              loaded_->facts.max_canvas / kContextShare);
     request.context = context.text;
+    if (request.options.reuse_edits > 0) {
+      request.resident = &resident_;
+      request.document = order.session + "\n" + order.document;
+      // Nobody waits for what is computed in advance: it begins anew, for the next keystroke to use.
+      if (order.priority == Priority::Background) request.options.reuse_edits = 0;
+    }
     request.on_step = [&](const engine::InfillProgress& progress) { on_step(copy_of(progress)); };
     SyntaxOptions syntax;
     syntax.grammar = checking_grammar(order);
@@ -197,6 +207,7 @@ class ModelEngine : public FillEngine {
 
   ModelLoader loader_;
   std::unique_ptr<LoadedModel> loaded_;
+  engine::ResidentCache resident_;  // of what is loaded: gone before it
 };
 
 }  // namespace

@@ -202,6 +202,7 @@ FillOrder Session::Impl::order_for(const Document& document, std::string text, s
   order.options.max_hole_tokens = settings.values.max_tokens;
   order.options.default_hole_tokens = std::min(16, settings.values.max_tokens);
   order.options.single_line = true;
+  order.options.reuse_edits = settings.values.reuse_edits;
   order.at_cursor = settings.values.several_lines;
   order.syntax = settings.values.syntax;
   order.timeout_seconds = kSuggestionSeconds;

@@ -85,6 +85,11 @@ const std::vector<SettingInfo>& table() {
        "block."},
       {"inlineCompletion.speculate", Scope::Session, &Settings::speculate,
        "Whether what may be wanted after an accepted suggestion is computed while nothing else is."},
+      {"inlineCompletion.reuseEdits", Scope::Session, &Settings::reuse_edits,
+       "Edits of a document after which the model looks at all of the text anew; before that a "
+       "suggestion uses what was computed for earlier ones. 0: every suggestion begins anew; so it "
+       "is with the profile exact.",
+       0, 1000},
       {"completion.enable", Scope::Session, &Settings::completion,
        "Whether suggestions also come as items of the ordinary completion menu, for editors without "
        "inline completion."},

@@ -48,6 +48,7 @@ struct Settings {
   double min_confidence = 0.25;
   bool several_lines = true;
   bool speculate = true;
+  int reuse_edits = 0;
   bool completion = false;
   int context_tokens = 256;
   bool context_folder = true;

@@ -17,10 +17,13 @@ class Cache : public CachePolicy {
   }
 
   std::span<const std::int32_t> rows(const CacheStep& step) override {
-    if (needs_full_pass(step)) return refresh(step);
+    const bool begins_warm = step.step == 0 && step.first_rows.has_value();
+    if (!begins_warm && needs_full_pass(step)) return refresh(step);
+    if (begins_warm) masks_at_refresh_ = step.masks;
     rows_between(step);
     rows_.clear();
-    std::ranges::set_union(between_, step.watched, std::back_inserter(rows_));
+    std::ranges::set_union(between_, begins_warm ? *step.first_rows : step.watched,
+                           std::back_inserter(rows_));
     return rows_;
   }
 

@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <span>
 #include <string_view>
 #include <vector>
@@ -11,7 +12,7 @@ namespace lacuna::engine {
 
 // What a policy knows of the step it is asked about.
 struct CacheStep {
-  int step;  // from 0; at step 0 every row must be computed
+  int step;  // from 0; at step 0 every row must be computed, unless there are first_rows
   // For each position of the canvas its hole, or -1: positions that were masked at the start.
   std::span<const std::int32_t> hole_of;
   int block_step;   // from 0 within the block; without blocks the same as step
@@ -21,6 +22,8 @@ struct CacheStep {
   bool row_before;  // the row before a hole predicts its first token: logits are shifted
   // Positions to compute at every step because their attention is watched, increasing.
   std::span<const std::int32_t> watched = {};
+  // Of step 0: the rows whose keys and values nobody has computed before, increasing.
+  std::optional<std::span<const std::int32_t>> first_rows = {};
 };
 
 class CachePolicy {

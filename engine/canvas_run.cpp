@@ -150,6 +150,7 @@ std::string CanvasRun::text_of(std::int32_t token) const {
 }
 
 void CanvasRun::on_step(const StepEvent& event) {
+  if (event.step == 0 && canvas_idx_ == 0) result_.first_rows = event.rows_computed;
   for (const Candidate& commit : event.commits) {
     probability_[commit.position] = commit.probability;
     plain_probability_[commit.position] = commit.plain_probability;

@@ -161,7 +161,8 @@ CacheStep DenoiseRun::cache_step() const {
           .block_end = block_end_,
           .masks = static_cast<int>(masked_.size()),
           .row_before = predictor_.row_that_predicts(1) == 0,
-          .watched = watch_ ? watch_->tokens() : std::span<const std::int32_t>()};
+          .watched = watch_ ? watch_->tokens() : std::span<const std::int32_t>(),
+          .first_rows = request_.first_rows};
 }
 
 StepInfo DenoiseRun::step_info(int step) const {
@@ -247,6 +248,7 @@ void DenoiseRun::ask_again(std::vector<PredictRequest>& batch, int& n_candidates
 }
 
 bool DenoiseRun::take(std::span<const Candidate> answers) {
+  if (step_ == 0 && request_.on_first_pass) request_.on_first_pass();
   if (!foreseen_) {
     std::copy_n(answers.begin() + first_candidate_, candidates_.size(), candidates_.begin());
     drafts_.take(answers);

@@ -27,6 +27,10 @@ Result<void> check_request(const DenoiseRequest& request) {
   if (request.elastic && sampling.info_gain > 0) {
     return fail(ErrorCode::InvalidInput, "info_gain cannot be used with elastic holes");
   }
+  if (request.first_rows && (watches(request.cache) || sampling.cfg_scale != 0)) {
+    return fail(ErrorCode::InvalidInput,
+                "with refresh_drift or cfg_scale the first pass must be a full one");
+  }
   if (watches(request.cache) && sampling.verify > 0) {
     return fail(ErrorCode::InvalidInput,
                 "refresh_drift cannot be used with verify: a step that was tried ahead does not "

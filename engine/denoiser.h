@@ -77,6 +77,12 @@ struct DenoiseRequest {
   // any more once no mask is left.
   bool early_exit = true;
   std::function<void(const StepEvent&)> on_step = {};
+  // Increasing: the rows that the first step computes, with those between two full passes; of the
+  // others the request's slot has keys and values already. None: all. Not with refresh_drift or a
+  // guidance, whose first pass must be full.
+  std::optional<std::vector<std::int32_t>> first_rows = {};
+  // After the pass of the first step, before anything is committed.
+  std::function<void()> on_first_pass = {};
   std::stop_token stop = {};  // looked at in every step, between the layers of its passes
 };
 

@@ -67,6 +67,12 @@ KvBuffer::KvBuffer(kernels::Backend& backend, int capacity, const ModelConfig& c
            .K = config.kv_heads,
            .P = config.head_size} {}
 
+std::size_t KvStore::bytes() const {
+  std::size_t bytes = 0;
+  for (const KvBuffer& layer : layers) bytes += layer.keys.bytes() + layer.values.bytes();
+  return bytes;
+}
+
 ForwardPass::ForwardPass(const Transformer& transformer, kernels::CpuContext& context,
                          const ForwardLimits& limits, kernels::Precision precision)
     : buffers_(std::make_unique<Buffers>()) {
@@ -133,5 +139,20 @@ ForwardPass& ForwardPass::operator=(ForwardPass&&) noexcept = default;
 ForwardPass::~ForwardPass() = default;
 
 const ForwardLimits& ForwardPass::limits() const { return buffers_->limits; }
+
+std::size_t ForwardPass::store_bytes(int capacity) const {
+  const ModelConfig& config = buffers_->weights->config;
+  return 2 * static_cast<std::size_t>(config.layers) *
+         buffers_->backend->kv_bytes(capacity, config.kv_heads, config.head_size);
+}
+
+KvStore ForwardPass::make_store(int capacity) {
+  const ModelConfig& config = buffers_->weights->config;
+  KvStore store;
+  store.capacity = capacity;
+  for (int layer = 0; layer < config.layers; ++layer)
+    store.layers.emplace_back(*buffers_->backend, capacity, config);
+  return store;
+}
 
 }  // namespace lacuna::engine

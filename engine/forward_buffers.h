@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "engine/forward_pass.h"
+#include "engine/kv_store.h"
 #include "engine/transformer_weights.h"
 #include "kernels/cpu/cpu_backend.h"
 
@@ -24,15 +25,6 @@ struct Indices {
   void allocate(kernels::Backend& backend, std::size_t count);
   void upload(kernels::Backend& backend, int count);
   const std::int32_t* from(int first) const { return memory.as<std::int32_t>() + first; }
-};
-
-// Keys and values of one layer.
-struct KvBuffer {
-  KvBuffer() = default;
-  KvBuffer(kernels::Backend& backend, int capacity, const ModelConfig& config);
-
-  kernels::Memory keys, values;
-  kernels::KvCacheView view{};
 };
 
 // An input's rows within the rows of the run.

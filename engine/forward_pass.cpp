@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cassert>
 #include <cmath>
+#include <cstdlib>
 
 #include "engine/forward_buffers.h"
 
@@ -301,6 +302,36 @@ void ForwardPass::splice(int slot, int size, const CanvasSplice& splice) {
                         .begin = splice.begin + splice.removed,
                         .end = size,
                         .by = by});
+  }
+}
+
+void ForwardPass::save(int slot, int size, KvStore& store) {
+  Buffers& b = *buffers_;
+  assert(size <= store.capacity);
+  for (int layer = 0; layer < b.weights->config.layers; ++layer) {
+    b.backend->kv_move({.from = b.cache(slot, layer),
+                        .to = store.layers[static_cast<std::size_t>(layer)].view,
+                        .cos = b.cos.as<float>(),
+                        .sin = b.sin.as<float>(),
+                        .begin = 0,
+                        .end = size,
+                        .by = 0});
+  }
+}
+
+void ForwardPass::load(int slot, const KvStore& store, std::span<const KvRun> runs) {
+  Buffers& b = *buffers_;
+  for (int layer = 0; layer < b.weights->config.layers; ++layer) {
+    for (const KvRun& run : runs) {
+      assert(std::abs(run.by) < b.limits.canvas && run.end + run.by <= b.limits.canvas);
+      b.backend->kv_move({.from = store.layers[static_cast<std::size_t>(layer)].view,
+                          .to = b.cache(slot, layer),
+                          .cos = b.cos.as<float>(),
+                          .sin = b.sin.as<float>(),
+                          .begin = run.begin,
+                          .end = run.end,
+                          .by = run.by});
+    }
   }
 }
 

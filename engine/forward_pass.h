@@ -9,6 +9,7 @@
 
 #include "engine/attention_watch.h"
 #include "engine/canvas_splice.h"
+#include "engine/kv_store.h"
 #include "engine/transformer.h"
 
 namespace lacuna::engine {
@@ -77,6 +78,14 @@ class ForwardPass {
   // The slot's canvas of `size` tokens has been spliced: moves what follows, in place. The keys
   // and values of the inserted positions mean nothing until they are computed.
   void splice(int slot, int size, const CanvasSplice& splice);
+
+  // Keys and values that outlive this pass, for another one of the same transformer. save() keeps
+  // those of the slot's first `size` positions; load() gives the slot back some of them, turned to
+  // the positions that the runs say. A run moves by less than limits().canvas.
+  std::size_t store_bytes(int capacity) const;
+  KvStore make_store(int capacity);
+  void save(int slot, int size, KvStore& store);
+  void load(int slot, const KvStore& store, std::span<const KvRun> runs);
 
   // Logits of `count` wanted rows of the last run(), from the first-th on, counted through all
   // inputs in order: [count, V], what the network's rows emit, before any shift.

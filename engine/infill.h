@@ -19,6 +19,7 @@ namespace lacuna::engine {
 
 struct Canvas;
 struct CanvasHole;
+class ResidentCache;  // resident_cache.h
 
 // Who decides how long a fill becomes.
 enum class LengthMode : std::uint8_t {
@@ -57,6 +58,10 @@ struct InfillOptions {
   // Holes end before the first line end: what follows it is not denoised.
   bool single_line = false;
   CopyMode copy = CopyMode::Auto;
+  // Of a request with a resident cache: for how many edits of the document keys and values are used
+  // that were computed before them (resident_cache.h); 0: each request begins with a full pass.
+  // Not when exact, with refresh 1, refresh_drift or cfg_scale.
+  int reuse_edits = 0;
 };
 
 // A piece of a hole while it denoises: a committed token or a mask.
@@ -92,6 +97,10 @@ struct InfillRequest {
   std::vector<std::optional<LengthPrior>> length_priors;
   InfillOptions options;
   Constraint* constraint = nullptr;
+  // What earlier requests on the same document have computed; null: nothing is known, nothing kept.
+  // With it a fill depends on them, within options.reuse_edits.
+  ResidentCache* resident = nullptr;
+  std::string document;  // its name there
   std::function<void(const InfillProgress&)> on_step;
   // The step as the denoiser reports it, with the holes as they were before its edits: for analysis.
   std::function<void(std::span<const CanvasHole>, const StepEvent&)> on_denoise;
@@ -123,6 +132,9 @@ struct InfillResult {
   int canvas_tokens = 0;  // of all canvases
   int steps = 0;          // of all canvases
   int forward_passes = 0;
+  // Rows of the first canvas that its first step computed: all, unless earlier requests or the trial
+  // of lengths have left some (InfillRequest::resident).
+  int first_rows = 0;
   double tokenize_seconds = 0;
   double denoise_seconds = 0;
 };

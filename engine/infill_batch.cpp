@@ -11,6 +11,7 @@
 #include "engine/canvas_run.h"
 #include "engine/device_memory.h"
 #include "engine/length.h"
+#include "engine/resident_cache.h"
 #include "engine/transformer_predictor.h"
 
 namespace lacuna::engine {
@@ -32,9 +33,23 @@ bool has_windows_line_ends(std::string_view text) {
   return crlf > lf;
 }
 
+// What the first canvas of a request uses of earlier requests. Those that follow it lie elsewhere in
+// the document, and would take its place.
+std::optional<ResidentDocument> resident_document(const InfillRequest& request,
+                                                  std::size_t holes_done) {
+  const InfillOptions& options = request.options;
+  const bool all_full = options.exact || options.cache.scope == CacheScope::None ||
+                        options.cache.refresh == 1 || watches(options.cache) ||
+                        options.sampling.cfg_scale != 0;
+  if (request.resident == nullptr || holes_done > 0 || all_full) return std::nullopt;
+  return ResidentDocument{
+      .cache = request.resident, .name = request.document, .most_edits = options.reuse_edits};
+}
+
 // The canvas with holes of the lengths that the model finds likely.
 Result<Canvas> with_probed_lengths(const Model& model, const InfillRequest& request, Canvas canvas,
-                                   const CopySource* copies) {
+                                   const CopySource* copies,
+                                   const std::optional<ResidentDocument>& resident) {
   if (!model.length_calibration()) return model.length_calibration().error();
   std::vector<std::uint8_t> fixed;
   std::vector<std::optional<LengthPrior>> priors;
@@ -51,7 +66,7 @@ Result<Canvas> with_probed_lengths(const Model& model, const InfillRequest& requ
       model, canvas, *model.length_calibration(), copies,
       std::max(options.max_hole_tokens, options.default_hole_tokens),
       std::min(room, model.config().max_positions - static_cast<int>(canvas.tokens.size())), fixed,
-      priors, request.stop);
+      priors, request.stop, resident ? &*resident : nullptr);
   if (request.stop.stop_requested()) return fail(ErrorCode::Cancelled, "stopped");
   return with_lengths(canvas, lengths, model.mask_token());
 }
@@ -89,7 +104,8 @@ Result<ReadyCanvas> make_ready(const Model& model, const InfillRequest& request,
   ready.tokenize_seconds = seconds_since(start);
   if (request.options.length == LengthMode::Probe) {
     const Clock::time_point probe_start = Clock::now();
-    canvas = with_probed_lengths(model, request, std::move(*canvas), ready.copy_source());
+    canvas = with_probed_lengths(model, request, std::move(*canvas), ready.copy_source(),
+                                 resident_document(request, filled.size()));
     if (!canvas) return canvas.error();
     ready.probe_seconds = seconds_since(probe_start);
   }
@@ -185,10 +201,12 @@ class InfillBatch {
   }
 
   Result<void> denoise_together(std::span<Fill* const> fills,
-                                std::span<const DenoiseRequest> requests) const {
+                                std::span<DenoiseRequest> requests) const {
     const Clock::time_point start = Clock::now();
     TransformerPredictor predictor(model_.transformer(), model_.context(), limits_of(requests),
                                    model_.precision());
+    const auto resident = resident_document(common_, fills.front()->filled.size());
+    if (resident) warm(*resident, predictor.pass(), requests);
     std::vector<Result<DenoiseResult>> denoised = denoise_batch(predictor, requests);
     const double seconds = seconds_since(start);
     for (std::size_t i = 0; i < fills.size(); ++i) {
@@ -201,6 +219,23 @@ class InfillBatch {
       }
     }
     return {};
+  }
+
+  // All begin with the same canvas, or one that differs in the lengths of its holes: the first
+  // is kept.
+  void warm(const ResidentDocument& resident, ForwardPass& pass,
+            std::span<DenoiseRequest> requests) const {
+    int slot = 0;
+    int edits = 0;
+    for (DenoiseRequest& request : requests) {
+      ResidentCache::Warmth warmth = resident.load(pass, slot, request.canvas, model_.mask_token());
+      request.first_rows = std::move(warmth.rows);
+      if (slot == 0) edits = warmth.edits;
+      ++slot;
+    }
+    requests.front().on_first_pass = [resident, &pass, &request = requests.front(), edits] {
+      resident.save(pass, 0, request.canvas, edits);
+    };
   }
 
   const Model& model_;
@@ -227,6 +262,8 @@ Result<std::vector<InfillResult>> infill_batch(const Model& model,
   try {
     return InfillBatch(model, requests, *mixing).run();
   } catch (const kernels::DeviceError& error) {
+    // What is kept may be what leaves no room.
+    if (common.resident != nullptr) common.resident->clear();
     return device_failure(error);
   }
 }

@@ -46,7 +46,7 @@ class Prober {
  public:
   // Trials of one call may have `trial_rows` rows in all, each at most `max_length` masks.
   Prober(const Model& model, const Canvas& canvas, const CopySource* copies, int max_length,
-         int trial_rows, const std::stop_token& stop)
+         int trial_rows, const std::stop_token& stop, const ResidentDocument* resident)
       : model_(model),
         canvas_(canvas),
         copies_(copies),
@@ -57,9 +57,18 @@ class Prober {
                                  .variant_rows = trial_rows,
                                  .splices = true},
                    model.precision()) {
-    Tokens rows(canvas.tokens.size());
-    std::iota(rows.begin(), rows.end(), 0);
-    predictor_.predict(request_of(canvas.tokens, rows, {}), {});
+    if (resident == nullptr) {
+      Tokens rows(canvas.tokens.size());
+      std::iota(rows.begin(), rows.end(), 0);
+      predictor_.predict(request_of(canvas.tokens, rows, {}), {});
+      return;
+    }
+    const ResidentCache::Warmth warmth =
+        resident->load(predictor_.pass(), 0, canvas.tokens, model.mask_token());
+    predictor_.predict(request_of(canvas.tokens, warmth.rows, {}), {});
+    // A pass that was left has nothing to keep.
+    if (stop.stop_requested()) return;
+    resident->save(predictor_.pass(), 0, canvas.tokens, warmth.edits);
   }
 
   std::vector<double> confidence(int hole_idx, std::span<const int> lengths) {
@@ -162,7 +171,8 @@ LengthCalibration with_prior(LengthCalibration calibration, const LengthPrior& p
 std::vector<double> length_confidence(const Model& model, const Canvas& canvas, int hole_idx,
                                       std::span<const int> lengths, const CopySource* copies) {
   const int rows = sum_of(lengths) + static_cast<int>(lengths.size());
-  Prober prober(model, canvas, copies, *std::max_element(lengths.begin(), lengths.end()), rows, {});
+  Prober prober(model, canvas, copies, *std::max_element(lengths.begin(), lengths.end()), rows, {},
+                nullptr);
   return prober.confidence(hole_idx, lengths);
 }
 
@@ -170,7 +180,7 @@ std::vector<int> choose_lengths(const Model& model, const Canvas& canvas,
                                 const LengthCalibration& calibration, const CopySource* copies,
                                 int max_tokens, int room, std::span<const std::uint8_t> fixed,
                                 std::span<const std::optional<LengthPrior>> priors,
-                                const std::stop_token& stop) {
+                                const std::stop_token& stop, const ResidentDocument* resident) {
   std::vector<int> chosen;
   chosen.reserve(canvas.holes.size());
   for (const CanvasHole& hole : canvas.holes) chosen.push_back(hole.length);
@@ -179,7 +189,7 @@ std::vector<int> choose_lengths(const Model& model, const Canvas& canvas,
   // Each trial has the row before the hole, too; those between the first lengths are the more.
   const int first_rows = sum_of(all) + static_cast<int>(all.size());
   Prober prober(model, canvas, copies, max_tokens,
-                std::max(first_rows, kLengthsBetween * (max_tokens + 1)), stop);
+                std::max(first_rows, kLengthsBetween * (max_tokens + 1)), stop, resident);
   for (std::size_t i = 0; i < canvas.holes.size(); ++i) {
     if (stop.stop_requested()) return chosen;
     if (fixed[i] != 0) continue;

@@ -13,6 +13,7 @@
 #include "engine/length_calibration.h"
 #include "engine/length_prior.h"
 #include "engine/model.h"
+#include "engine/resident_cache.h"
 
 namespace lacuna::engine {
 
@@ -27,12 +28,14 @@ std::vector<double> length_confidence(const Model& model, const Canvas& canvas, 
 // of those between it and its neighbours. Holes in `fixed` (one byte for each) keep theirs.
 // `copies` may be null. `room` is how many tokens the canvas may grow by in all. `priors` has one for
 // each hole of the canvas, or is empty. Once `stop` is requested no more is tried, and the lengths
-// mean nothing.
+// mean nothing. The pass over the canvas takes what `resident` has of it, and is kept there; null: a
+// full pass.
 std::vector<int> choose_lengths(const Model& model, const Canvas& canvas,
                                 const LengthCalibration& calibration, const CopySource* copies,
                                 int max_tokens, int room, std::span<const std::uint8_t> fixed,
                                 std::span<const std::optional<LengthPrior>> priors = {},
-                                const std::stop_token& stop = {});
+                                const std::stop_token& stop = {},
+                                const ResidentDocument* resident = nullptr);
 
 // The canvas with other lengths of its holes, all masked.
 Canvas with_lengths(const Canvas& canvas, std::span<const int> lengths, std::int32_t mask_token);

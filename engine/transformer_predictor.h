@@ -24,6 +24,9 @@ class TransformerPredictor : public Predictor {
   Candidate redraw(const PredictRequest& request, int index, int first) override;
   void splice(int slot, int size, const CanvasSplice& splice) override;
 
+  // Whose slots are those of the requests.
+  ForwardPass& pass() { return pass_; }
+
   // The logits that the sampler sees at `positions` (increasing) after a full pass over the
   // canvas, row by row: [positions.size(), V].
   void logits(std::span<const std::int32_t> canvas, std::span<const std::int32_t> positions,

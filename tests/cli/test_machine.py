@@ -97,6 +97,13 @@ class Bench(LacunaTest):
         self.assertEqual([(p["tokens"], p["rows"]) for p in entry["passes"]], [(16, 16), (16, 8)])
         self.assertGreater(entry["load"]["megabytes_per_second"], 0)
 
+    def test_an_edit_computes_a_part_of_a_large_canvas(self):
+        options = ("--tokens", "160", "--runs", 1, "--dtype", "f32", "--json")
+        passes = json.loads(self.run_ok("bench", *options).stdout)["dtypes"][0]["passes"]
+        after = [it for it in passes if it.get("after_edit")]
+        self.assertEqual(len(after), 1)
+        self.assertLess(after[0]["rows"], 80)
+
     def test_daemon_is_measured_through_editors(self):
         report = json.loads(self.run_ok("bench", "daemon", "--runs", 1, "--json").stdout)
         names = [sample["name"] for sample in report["times"]]

@@ -117,5 +117,55 @@ TEST_F(ModelEngineTest, AStoppedOrderIsCancelledWhateverItAsksFor) {
   EXPECT_EQ(code(), ErrorCode::Cancelled);
 }
 
+// About 150 tokens, a cursor behind `typed`, and no grammar.
+FillOrder typing_order(std::string_view typed, std::string_view document) {
+  FillOrder order;
+  for (int i = 0; i < 8; ++i) {
+    order.text += "limit_" + std::to_string(i) + " = read(config, " + std::to_string(i * 7) + ")\n";
+  }
+  order.text += "total = ";
+  order.text += typed;
+  order.holes = {{.begin = order.text.size(), .end = order.text.size(), .tokens = 4, .hint = {}}};
+  order.text += "\nprint(total, limit_0, limit_1, limit_2)\n";
+  order.session = "editor";
+  order.document = document;
+  order.options.reuse_edits = 8;
+  return order;
+}
+
+// Rows that its first step computed, and those of the whole canvas.
+std::pair<int, int> rows_of(FillEngine& engine, const FillOrder& order) {
+  const Result<FillAnswer> answer = engine.fill(order, [](FillStep) {}, {});
+  EXPECT_TRUE(answer);
+  if (!answer) return {};
+  return {answer->alternatives[0].first_rows, answer->alternatives[0].canvas_tokens};
+}
+
+TEST_F(ModelEngineTest, AKeystrokeUsesWhatTheOneBeforeHasLeftUntilTheModelIsUnloaded) {
+  const auto expect_all = [](std::pair<int, int> rows) { EXPECT_EQ(rows.first, rows.second); };
+  const auto expect_few = [](std::pair<int, int> rows) { EXPECT_LT(rows.first * 2, rows.second); };
+  FillEngine& engine = ModelEngineTest::engine();
+  expect_all(rows_of(engine, typing_order("", "a.py")));
+  expect_few(rows_of(engine, typing_order("s", "a.py")));
+  expect_all(rows_of(engine, typing_order("su", "b.py")));  // another document
+  FillOrder other_editor = typing_order("su", "a.py");
+  other_editor.session = "other";
+  expect_all(rows_of(engine, other_editor));
+  FillOrder anew = typing_order("su", "a.py");
+  anew.options.reuse_edits = 0;
+  expect_all(rows_of(engine, anew));
+  FillOrder exact = typing_order("su", "a.py");
+  exact.options.exact = true;
+  expect_all(rows_of(engine, exact));
+  // What is computed in advance begins anew, and is kept.
+  FillOrder advance = typing_order("sum(", "a.py");
+  advance.priority = Priority::Background;
+  expect_all(rows_of(engine, advance));
+  EXPECT_EQ(rows_of(engine, typing_order("sum(", "a.py")).first, 5) << "the hole, a row before it";
+  engine.unload();
+  ASSERT_TRUE(engine.load());
+  expect_all(rows_of(engine, typing_order("sum(", "a.py")));
+}
+
 }  // namespace
 }  // namespace lacuna::daemon

@@ -4,6 +4,7 @@
 
 #include <gtest/gtest.h>
 
+#include "engine/resident_cache.h"
 #include "tests/helpers/temporary_folder.h"
 #include "tests/helpers/tiny_model.h"
 #include "tests/helpers/two_devices.h"
@@ -103,6 +104,33 @@ TEST_F(CudaForwardTest, LogitsOfReducedWeightsAreNearThoseInFloat) {
       EXPECT_LE(relative_rms(got, want), format == WeightFormat::Bf16 ? 0.05 : 0.1) << folder;
     }
   }
+}
+
+// As after an edit: a token that is new, and what follows it moved by one.
+TEST_F(CudaForwardTest, WhatOutlivesAPassIsThatOfTheCpu) {
+  TwoDevices model("dream-tiny");
+  const Ids before = short_canvas("dream-tiny");
+  Ids after = before;
+  after.insert(after.begin() + 12, 3);
+  const std::int32_t mask = model.cpu.mask_token();
+  const auto V = static_cast<std::size_t>(model.cpu.vocab_size());
+  const Ids wanted = {11, 12, 13};
+  const auto logits_after_edit = [&](TransformerPredictor first, TransformerPredictor next) {
+    ResidentCache cache({.near = 2});
+    first.pass().run(before, iota_ids(before.size()), {});
+    cache.save(first.pass(), 0, "a", before, 0);
+    const Ids rows = cache.load(next.pass(), 0, "a", after, mask, 1).rows;
+    EXPECT_LT(rows.size(), after.size());
+    next.pass().run(after, rows, wanted);
+    std::vector<float> logits(wanted.size() * V);
+    next.pass().logits(0, static_cast<int>(wanted.size()), logits.data());
+    return logits;
+  };
+  const ForwardLimits limits{.canvas = static_cast<int>(after.size())};
+  const std::vector<float> want = logits_after_edit(model.on_cpu(limits), model.on_cpu(limits));
+  const std::vector<float> got =
+      logits_after_edit(model.on_device(limits), model.on_device(limits));
+  EXPECT_LE(worst_difference(got, want, V), 1e-4);
 }
 
 TEST_F(CudaForwardTest, QuantisedFilesAreReadAsTheyAre) {
