@@ -191,6 +191,7 @@ void measure(const engine::Model& model, const Place& place, const std::string& 
   if (!plain || !checked) return;
   if (!folder.empty()) keep_filled(folder, place, request, *checked);
   std::vector<Span> holes;
+  holes.reserve(request.holes.size());
   for (const engine::Hole& hole : request.holes) holes.push_back({hole.begin, hole.end});
   grammar::Gate gate(grammar, text, holes);
   for (std::size_t i = 0; i < holes.size(); ++i) {
