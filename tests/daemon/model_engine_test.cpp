@@ -16,15 +16,16 @@ class ModelEngineTest : public testing::Test {
  protected:
   static FillEngine& engine() {
     static const std::unique_ptr<FillEngine> loaded = [] {
-      auto made = make_model_engine([]() -> Result<std::unique_ptr<LoadedModel>> {
-        auto context = std::make_unique<kernels::CpuContext>(kernels::best_isa(), 2);
-        engine::Model model = engine::SmallModel::load(*context);
-        ModelFacts facts;
-        facts.name = "small";
-        facts.max_canvas = 1024;
-        return std::unique_ptr<LoadedModel>(new LoadedModel{
-            .context = std::move(context), .model = std::move(model), .facts = facts});
-      });
+      auto made = make_model_engine(
+          [](const engine::LoadProgress&) -> Result<std::unique_ptr<LoadedModel>> {
+            auto context = std::make_unique<kernels::CpuContext>(kernels::best_isa(), 2);
+            engine::Model model = engine::SmallModel::load(*context);
+            ModelFacts facts;
+            facts.name = "small";
+            facts.max_canvas = 1024;
+            return std::unique_ptr<LoadedModel>(new LoadedModel{
+                .context = std::move(context), .model = std::move(model), .facts = facts});
+          });
       EXPECT_TRUE(made->load({}));
       return made;
     }();
@@ -163,7 +164,7 @@ TEST_F(ModelEngineTest, AKeystrokeUsesWhatTheOneBeforeHasLeftUntilTheModelIsUnlo
   expect_all(rows_of(engine, advance));
   EXPECT_EQ(rows_of(engine, typing_order("sum(", "a.py")).first, 5) << "the hole, a row before it";
   engine.unload();
-  ASSERT_TRUE(engine.load());
+  ASSERT_TRUE(engine.load({}));
   expect_all(rows_of(engine, typing_order("sum(", "a.py")));
 }
 
