@@ -221,9 +221,10 @@ Result<Sample> time_context(const BenchDaemonOptions& options, const Folder& fol
   for (int run = 0; run < options.runs; ++run) {
     // As after a key, so that nothing that is known of the document holds any more.
     const lsp::Json at = {{"line", 2 * run + 20}, {"character", 10}};
-    editor->notify("textDocument/didChange",
-                   {{"textDocument", {{"uri", uri}, {"version", run + 2}}},
-                    {"contentChanges", {{{"range", {{"start", at}, {"end", at}}}, {"text", "x"}}}}});
+    editor->notify(
+        "textDocument/didChange",
+        {{"textDocument", {{"uri", uri}, {"version", run + 2}}},
+         {"contentChanges", {{{"range", {{"start", at}, {"end", at}}}, {"text", "x"}}}}});
     const auto start = Clock::now();
     const int asked = editor->complete(uri, 2 * run + 20, 11);
     if (const auto status = editor->call("lacuna/status", nullptr); !status) return status.error();
