@@ -13,6 +13,7 @@ export const sharedSettings = [
   'inlineCompletion.minConfidence',
   'inlineCompletion.severalLines',
   'inlineCompletion.speculate',
+  'inlineCompletion.reuseEdits',
   'context.tokens',
   'context.folder',
 ];
