@@ -15,6 +15,39 @@ namespace {
 constexpr std::string_view kNeutral[] = {"", "x", "1", "x;", "{}", "x)", "()", "pass", ": pass"};
 constexpr std::size_t kTriedOneByOne = 16;  // holes
 
+// What closes the brackets that are open at `at` and were opened on its line. Knows no strings: what
+// is made of it is only tried.
+std::string closers_at(std::string_view text, std::size_t at) {
+  constexpr std::string_view kOpen = "([{";
+  constexpr std::string_view kClose = ")]}";
+  std::string closers;
+  const std::size_t line = at == 0 ? 0 : text.rfind('\n', at - 1) + 1;
+  for (const char c : text.substr(line, at - line)) {
+    const std::size_t open = kOpen.find(c);
+    if (open != std::string_view::npos) {
+      closers += kClose[open];
+    } else if (!closers.empty() && closers.back() == c) {
+      closers.pop_back();
+    }
+  }
+  return {closers.rbegin(), closers.rend()};
+}
+
+// Something simple that may be missing at `at`: kNeutral, then rests of lines, as that of a call, of a
+// declaration, or of what has its block below.
+std::vector<std::string> neutral_at(std::string_view text, std::size_t at) {
+  std::vector<std::string> all(std::begin(kNeutral), std::end(kNeutral));
+  for (const std::string& closers : {closers_at(text, at), std::string()}) {
+    for (const std::string_view end : {"", ";", ",", ":", " {"}) {
+      for (const std::string_view begin : {"", "x", "x x", "x()"}) {
+        std::string rest = std::string(begin) + closers + std::string(end);
+        if (std::find(all.begin(), all.end(), rest) == all.end()) all.push_back(std::move(rest));
+      }
+    }
+  }
+  return all;
+}
+
 constexpr std::size_t kShownBytes = 24;
 
 std::string shown(std::string_view text) {
@@ -166,10 +199,14 @@ bool Gate::is_clean(std::span<const std::string> fills) {
 void Gate::find_neutral(const std::vector<std::string>& first) {
   std::vector<Span> places;
   bool is_first = true;
-  std::size_t fewest = std::numeric_limits<std::size_t>::max();
+  // Bytes in errors, and some for each: one that covers all of a function is further from right than
+  // two `;` that are missing.
+  constexpr std::size_t kCostOfError = 8;
+  constexpr std::size_t kMost = std::numeric_limits<std::size_t>::max();
+  std::size_t best = kMost;
   std::vector<std::vector<Fault>> tried;
   const auto attempt = [&](const std::vector<std::string>& fills) {
-    if (stop_.stop_requested() || fewest == 0) return;
+    if (stop_.stop_requested() || best == 0) return;
     std::vector<Fault> found = faults(fills, places, false);
     std::set<Mark> marks;
     for (const Fault& fault : found) {
@@ -181,8 +218,10 @@ void Gate::find_neutral(const std::vector<std::string>& first) {
       std::erase_if(old_, [&](const Mark& mark) { return !marks.contains(mark); });
     }
     is_first = false;
-    if (found.size() < fewest) neutral_ = fills;
-    fewest = std::min(fewest, found.size());
+    std::size_t cost = kCostOfError * found.size();
+    for (const Fault& fault : found) cost += fault.span.size();
+    if (cost < best) neutral_ = fills;
+    best = std::min(best, cost);
     tried.push_back(std::move(found));
   };
   neutral_.resize(holes_.size());
@@ -195,18 +234,23 @@ void Gate::find_neutral(const std::vector<std::string>& first) {
     fills.assign(holes_.size(), std::string(neutral));
     attempt(fills);
   }
-  for (std::size_t i = 0; i < std::min(holes_.size(), kTriedOneByOne) && holes_.size() > 1; ++i) {
-    for (const std::string_view neutral : kNeutral) {
-      fills = neutral_;
-      fills[i] = neutral;
-      attempt(fills);
+  // One hole after the other, and again while that helps: what fits one depends on the others.
+  const std::size_t holes = std::min(holes_.size(), kTriedOneByOne);
+  for (std::size_t before = kMost; best > 0 && best < before;) {
+    before = best;
+    for (std::size_t i = 0; i < holes; ++i) {
+      for (const std::string& neutral : neutral_at(text_, holes_[i].begin)) {
+        fills = neutral_;
+        fills[i] = neutral;
+        attempt(fills);
+      }
     }
   }
   if (stop_.stop_requested()) {
     works_ = false;
     return;
   }
-  if (fewest == 0) {
+  if (best == 0) {
     clean_ = last_;
     return;
   }

@@ -68,6 +68,30 @@ TEST(GateTest, SaysThatItCannotBeSureWhereTheTextAroundAHoleIsBroken) {
   EXPECT_TRUE(gate.judge(std::vector<std::string>{"1"}).empty());
 }
 
+// As holes are in an editor: with nothing in them, and one beside the other.
+TEST(GateTest, FindsSomethingSimpleForEmptyHoles) {
+  const struct {
+    const char* language;
+    const char* source;
+  } table[] = {
+      {"c", "int f(int a) {\n  g(a, «»\n  h(a);\n}\n"},
+      {"c", "int f(int a) {\n  if (a > «»\n    h(a);\n  }\n  return «»\n}\n"},
+      {"c", "int f(«»\n  «»\n}\n"},
+      {"cpp", "int f() {\n  for (int i = 0; i < n; «»\n    v.push_back(i);\n  }\n}\n"},
+      {"java", "class A {\n  public void «»\n    g(«»);\n  }\n  private final «»\n}\n"},
+      {"javascript", "function f(«»\n  const x = g(«»);\n  return «»\n}\n"},
+      {"typescript", "const x = g((a: number) => «»\n  return a;\n});\n"},
+      {"rust", "fn f(«»\n    let x = g(«»);\n    «»\n}\n"},
+      {"go", "package a\n\nfunc f(«»\n\tg(1)\n\treturn «»\n}\n"},
+      {"python", "def f(«»\n    g(1)\n    return h(2, «»\n"},
+  };
+  for (const auto& it : table) {
+    const MarkedText text = marked(it.source);
+    const Gate gate(grammar_named(it.language), text.text, text.spans);
+    EXPECT_TRUE(gate.is_sure()) << it.source;
+  }
+}
+
 TEST(GateTest, NamesTheHoleAndTheLinesToWriteAgain) {
   const char* source = "def f(x):\n    «⟦?⟧»\n    return «⟦?⟧»\n";
   const std::vector<Problem> problems =
