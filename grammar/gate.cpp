@@ -14,6 +14,13 @@ namespace {
 // What may stand in a hole to see whether the text around it is sound; shorter ones first.
 constexpr std::string_view kNeutral[] = {"", "x", "1", "x;", "{}", "x)", "()", "pass", ": pass"};
 constexpr std::size_t kTriedOneByOne = 16;  // holes
+// Bytes that are parsed, at most, to find something neutral for one hole after the other: the parser
+// may be slow where it has lost its way.
+constexpr std::size_t kMostSearched = 256 << 10;
+constexpr std::size_t kMost = std::numeric_limits<std::size_t>::max();
+// Bytes in errors, and some for each: one that covers all of a function is further from right than two
+// `;` that are missing.
+constexpr std::size_t kCostOfError = 8;
 
 // What closes the brackets that are open at `at` and were opened on its line. Knows no strings: what
 // is made of it is only tried.
@@ -33,18 +40,23 @@ std::string closers_at(std::string_view text, std::size_t at) {
   return {closers.rbegin(), closers.rend()};
 }
 
-// Something simple that may be missing at `at`: kNeutral, then rests of lines, as that of a call, of a
-// declaration, or of what has its block below.
+// Something simple that may be missing at `at`, the likelier first: rests of lines, as that of a call,
+// of a declaration, or of what has its block below, and kNeutral.
 std::vector<std::string> neutral_at(std::string_view text, std::size_t at) {
-  std::vector<std::string> all(std::begin(kNeutral), std::end(kNeutral));
-  for (const std::string& closers : {closers_at(text, at), std::string()}) {
-    for (const std::string_view end : {"", ";", ",", ":", " {"}) {
+  std::vector<std::string> all;
+  const auto add = [&](std::string neutral) {
+    if (std::find(all.begin(), all.end(), neutral) == all.end()) all.push_back(std::move(neutral));
+  };
+  const auto add_rests = [&](const std::string& closers) {
+    for (const std::string_view end : {";", "", " {", ":", ","}) {
       for (const std::string_view begin : {"", "x", "x x", "x()"}) {
-        std::string rest = std::string(begin) + closers + std::string(end);
-        if (std::find(all.begin(), all.end(), rest) == all.end()) all.push_back(std::move(rest));
+        add(std::string(begin) + closers + std::string(end));
       }
     }
-  }
+  };
+  add_rests(closers_at(text, at));
+  for (const std::string_view neutral : kNeutral) add(std::string(neutral));
+  add_rests("");
   return all;
 }
 
@@ -195,34 +207,36 @@ bool Gate::is_clean(std::span<const std::string> fills) {
 
 // What is tried in turn: the fills of `first`, what stands in the holes, something neutral in all of
 // them, and then in one after the other. Once the text is without errors nothing more need be known
-// of it.
+// of it. A text that is broken elsewhere never is: then the last is not done for a single hole that
+// something neutral fits.
 void Gate::find_neutral(const std::vector<std::string>& first) {
   std::vector<Span> places;
-  bool is_first = true;
-  // Bytes in errors, and some for each: one that covers all of a function is further from right than
-  // two `;` that are missing.
-  constexpr std::size_t kCostOfError = 8;
-  constexpr std::size_t kMost = std::numeric_limits<std::size_t>::max();
   std::size_t best = kMost;
+  std::size_t parsed = 0;  // bytes
   std::vector<std::vector<Fault>> tried;
   const auto attempt = [&](const std::vector<std::string>& fills) {
     if (stop_.stop_requested() || best == 0) return;
     std::vector<Fault> found = faults(fills, places, false);
+    parsed += text_.size();
     std::set<Mark> marks;
     for (const Fault& fault : found) {
       if (fault.mark) marks.insert(*fault.mark);
     }
-    if (is_first) {
+    if (tried.empty()) {
       old_ = std::move(marks);
     } else {
       std::erase_if(old_, [&](const Mark& mark) { return !marks.contains(mark); });
     }
-    is_first = false;
     std::size_t cost = kCostOfError * found.size();
     for (const Fault& fault : found) cost += fault.span.size();
     if (cost < best) neutral_ = fills;
     best = std::min(best, cost);
     tried.push_back(std::move(found));
+  };
+  const auto fewest_new = [&] {
+    std::size_t fewest = kMost;
+    for (const std::vector<Fault>& found : tried) fewest = std::min(fewest, count_new(found));
+    return fewest;
   };
   neutral_.resize(holes_.size());
   if (!first.empty()) attempt(first);
@@ -234,12 +248,14 @@ void Gate::find_neutral(const std::vector<std::string>& first) {
     fills.assign(holes_.size(), std::string(neutral));
     attempt(fills);
   }
-  // One hole after the other, and again while that helps: what fits one depends on the others.
-  const std::size_t holes = std::min(holes_.size(), kTriedOneByOne);
-  for (std::size_t before = kMost; best > 0 && best < before;) {
+  // Again while that helps: what fits one hole depends on the others.
+  const bool one_by_one = holes_.size() > 1 || fewest_new() > 0;
+  parsed = 0;
+  for (std::size_t before = kMost; one_by_one && best > 0 && best < before;) {
     before = best;
-    for (std::size_t i = 0; i < holes; ++i) {
+    for (std::size_t i = 0; i < std::min(holes_.size(), kTriedOneByOne); ++i) {
       for (const std::string& neutral : neutral_at(text_, holes_[i].begin)) {
+        if (parsed > kMostSearched) break;
         fills = neutral_;
         fills[i] = neutral;
         attempt(fills);
@@ -254,8 +270,7 @@ void Gate::find_neutral(const std::vector<std::string>& first) {
     clean_ = last_;
     return;
   }
-  tolerated_ = std::numeric_limits<std::size_t>::max();
-  for (const std::vector<Fault>& found : tried) tolerated_ = std::min(tolerated_, count_new(found));
+  tolerated_ = fewest_new();
   works_ = parse_from_last(filled(neutral_, places), false).has_value();
 }
 

@@ -89,6 +89,7 @@ TEST(GateTest, FindsSomethingSimpleForEmptyHoles) {
     const MarkedText text = marked(it.source);
     const Gate gate(grammar_named(it.language), text.text, text.spans);
     EXPECT_TRUE(gate.is_sure()) << it.source;
+    EXPECT_EQ(gate.errors_before(), 0) << it.source;
   }
 }
 
