@@ -15,6 +15,7 @@
 #include <vector>
 
 #include "daemon/checked_infill.h"
+#include "daemon/fill_check.h"
 #include "engine/device.h"
 #include "engine/rng.h"
 #include "grammar/gate.h"
@@ -190,9 +191,7 @@ void measure(const engine::Model& model, const Place& place, const std::string& 
   const auto checked = daemon::checked_infill(model, request, {.grammar = &grammar});
   if (!plain || !checked) return;
   if (!folder.empty()) keep_filled(folder, place, request, *checked);
-  std::vector<Span> holes;
-  holes.reserve(request.holes.size());
-  for (const engine::Hole& hole : request.holes) holes.push_back({hole.begin, hole.end});
+  const std::vector<Span> holes = daemon::spans_of(request.holes);
   grammar::Gate gate(grammar, text, holes);
   for (std::size_t i = 0; i < holes.size(); ++i) {
     const std::string gold = trimmed(gold_of(place, i));

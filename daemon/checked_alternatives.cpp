@@ -5,7 +5,6 @@
 #include <utility>
 
 #include "daemon/fill_check.h"
-#include "daemon/length_priors.h"
 
 namespace lacuna::daemon {
 namespace {
@@ -37,33 +36,12 @@ Result<std::vector<CheckedAlternative>> checked_alternatives(const engine::Model
                                                              const SyntaxOptions& syntax,
                                                              int number) {
   CheckedInfill blank;  // what is the same for all of them
-  blank.holes.resize(request.holes.size());
-  std::unique_ptr<grammar::Gate> gate;
-  if (syntax.grammar != nullptr) {
-    const std::vector<grammar::Span> spans = spans_of(request.holes);
-    std::vector<grammar::PickedHole> places =
-        grammar::describe_holes(*syntax.grammar, request.text, spans);
-    // Each of these looks at all of the text: in a long file that takes time.
-    if (request.stop.stop_requested()) return fail(ErrorCode::Cancelled, "stopped");
-    gate = std::make_unique<grammar::Gate>(*syntax.grammar, request.text, spans,
-                                           std::vector<std::string>{}, request.stop);
-    if (request.stop.stop_requested()) return fail(ErrorCode::Cancelled, "stopped");
-    if (request.options.length == engine::LengthMode::Probe) {
-      request.length_priors = length_priors(model, *syntax.grammar, request.text, places, *gate);
-    }
-    for (std::size_t i = 0; i < places.size(); ++i) blank.holes[i].place = std::move(places[i]);
-    blank.errors_before = gate->errors_before();
-    if (request.stop.stop_requested()) return fail(ErrorCode::Cancelled, "stopped");
-  }
-  blank.constraint_off = why_unconstrained(syntax, gate.get());
-  const bool judges = gate && gate->works();
-  if (!judges) {
-    for (HoleSyntax& hole : blank.holes) hole.reason = blank.constraint_off;
-  }
+  const auto gate = begin_checks(model, request, syntax, blank);
+  if (!gate) return gate.error();
   engine::AlternativeOptions options{.number = number};
-  if (judges && gate->is_sure() && syntax.constrain) {
+  if (*gate && (*gate)->is_sure() && syntax.constrain) {
     options.make_constraint = [&] {
-      return std::make_unique<SyntaxConstraint>(model, *syntax.grammar, *gate, request.stop);
+      return std::make_unique<SyntaxConstraint>(model, *syntax.grammar, **gate, request.stop);
     };
   }
   Result<std::vector<engine::Alternative>> fills =
@@ -75,9 +53,9 @@ Result<std::vector<CheckedAlternative>> checked_alternatives(const engine::Model
   for (engine::Alternative& fill : *fills) {
     CheckedAlternative it{.sampling = fill.sampling, .checked = blank, .problem = {}};
     it.checked.result = std::move(fill.result);
-    if (judges) {
+    if (*gate) {
       request.options.sampling = fill.sampling;  // so that repairs are those of a fill made alone
-      const Result<void> done = check_fills(model, request, syntax, *gate, it.checked);
+      const Result<void> done = check_fills(model, request, syntax, **gate, it.checked);
       if (!done) return done.error();
     }
     it.problem = problem_of(it.checked);

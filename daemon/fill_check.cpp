@@ -4,6 +4,7 @@
 #include <memory>
 #include <set>
 
+#include "daemon/length_priors.h"
 #include "grammar/tidy_fill.h"
 #include "support/processor_time.h"
 
@@ -234,10 +235,34 @@ std::vector<grammar::Span> spans_of(std::span<const engine::Hole> holes) {
   return spans;
 }
 
-std::string why_unconstrained(const SyntaxOptions& syntax, const grammar::Gate* gate) {
-  if (syntax.grammar == nullptr) return "there is no grammar for the language";
-  if (!gate->works()) return "the parser does not find its way in the file";
-  return gate->is_sure() ? "" : "the text around the holes is broken already";
+Result<std::unique_ptr<grammar::Gate>> begin_checks(const engine::Model& model,
+                                                    engine::InfillRequest& request,
+                                                    const SyntaxOptions& syntax,
+                                                    CheckedInfill& checked) {
+  checked.holes.resize(request.holes.size());
+  const auto unchecked = [&](const char* why) {
+    checked.constraint_off = why;
+    for (HoleSyntax& hole : checked.holes) hole.reason = why;
+    return std::unique_ptr<grammar::Gate>();
+  };
+  if (syntax.grammar == nullptr) return unchecked("there is no grammar for the language");
+  const std::vector<grammar::Span> spans = spans_of(request.holes);
+  std::vector<grammar::PickedHole> places =
+      grammar::describe_holes(*syntax.grammar, request.text, spans);
+  // Each of these looks at all of the text: in a long file that takes time.
+  if (request.stop.stop_requested()) return fail(ErrorCode::Cancelled, "stopped");
+  auto gate = std::make_unique<grammar::Gate>(*syntax.grammar, request.text, spans,
+                                              std::vector<std::string>{}, request.stop);
+  if (request.stop.stop_requested()) return fail(ErrorCode::Cancelled, "stopped");
+  if (request.options.length == engine::LengthMode::Probe) {
+    request.length_priors = length_priors(model, *syntax.grammar, request.text, places, *gate);
+  }
+  for (std::size_t i = 0; i < places.size(); ++i) checked.holes[i].place = std::move(places[i]);
+  checked.errors_before = gate->errors_before();
+  if (request.stop.stop_requested()) return fail(ErrorCode::Cancelled, "stopped");
+  if (!gate->works()) return unchecked("the parser does not find its way in the file");
+  if (!gate->is_sure()) checked.constraint_off = "the text around the holes is broken already";
+  return gate;
 }
 
 Result<void> check_fills(const engine::Model& model, const engine::InfillRequest& request,

@@ -4,6 +4,7 @@
 #include <cctype>
 #include <cmath>
 
+#include "daemon/fill_check.h"
 #include "grammar/usual_length.h"
 
 namespace lacuna::daemon {
@@ -58,9 +59,7 @@ std::vector<std::optional<engine::LengthPrior>> length_priors(const engine::Mode
                                                               const grammar::Grammar& grammar,
                                                               std::string_view text,
                                                               std::span<const engine::Hole> holes) {
-  std::vector<grammar::Span> spans;
-  spans.reserve(holes.size());
-  for (const engine::Hole& hole : holes) spans.push_back({hole.begin, hole.end});
+  const std::vector<grammar::Span> spans = spans_of(holes);
   const auto places = grammar::describe_holes(grammar, text, spans);
   grammar::Gate gate(grammar, text, spans);
   return length_priors(model, grammar, text, places, gate);

@@ -14,7 +14,7 @@ namespace lacuna::kernels::cuda {
 
 // Two pieces of pinned memory, in turns: while one is copied, at the full speed of the bus, the
 // other is filled. (A copy from pageable memory passes through such a buffer of the driver, filled
-// by one thread, and the caller waits for it.) Of one device: the current one of the constructor.
+// by one thread, and the caller waits for it.) For one device: whichever is current whenever it is used.
 class Staging {
  public:
   // Enough for the bus to be busy, little enough to keep.

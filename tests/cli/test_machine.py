@@ -126,6 +126,21 @@ class Bench(LacunaTest):
             self.assertLessEqual(sample["median_ms"], sample["p99_ms"])
         self.assertEqual([editors["count"] for editors in report["editors"]], [1, 8])
 
+    def test_reuse_is_compared_with_full_passes(self):
+        (self.folder / "files").mkdir()
+        for number in range(8):  # a part of the files is left to calibration
+            body = "".join(f"def f{number}_{i}(value):\n    return value + {i}\n\n" for i in range(60))
+            self.write(f"files/m{number}.py", body.encode())
+        options = ("--edits", "0,4", "--limit", 2, "--context", 256, "--json")
+        report = json.loads(self.run_ok("bench", "reuse", self.folder / "files", *options).stdout)
+        full, again, typed = report["settings"]
+        self.assertEqual([it["setting"] for it in report["settings"]], ["full pass", "after 0 edits", "after 4 edits"])
+        self.assertEqual(full["same_as_anew"], 1)
+        self.assertEqual(full["first_rows"], full["canvas"])
+        self.assertLess(again["first_rows"], full["first_rows"])
+        self.assertLess(typed["first_rows"], full["first_rows"])
+        self.run_failing("bench", "reuse", self.folder / "none", says="none")
+
     def test_decode_compares_each_way_with_the_first(self):
         tasks = [
             {"task_id": f"T/{i}", "prompt": "def double(x):\n", "suffix": "",

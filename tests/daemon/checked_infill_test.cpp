@@ -5,6 +5,7 @@
 
 #include <gtest/gtest.h>
 
+#include "daemon/fill_check.h"
 #include "grammar/tidy_fill.h"
 #include "tests/helpers/small_model.h"
 
@@ -33,12 +34,6 @@ std::int32_t token(const char* text) {
   const std::vector<std::int32_t> ids = small().model.tokenizer()->encode(text);
   EXPECT_EQ(ids.size(), 1U) << text;
   return ids[0];
-}
-
-std::vector<grammar::Span> spans_of(const std::vector<engine::Hole>& holes) {
-  std::vector<grammar::Span> spans;
-  for (const engine::Hole& hole : holes) spans.push_back({hole.begin, hole.end});
-  return spans;
 }
 
 // A canvas of the holes of a text.
