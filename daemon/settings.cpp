@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <array>
 #include <cctype>
+#include <iterator>
 
 #include <nlohmann/json.hpp>
 
@@ -17,8 +18,8 @@ using Scope = SettingScope;
 
 constexpr std::uint64_t kMaxFile = 1 << 20;
 
-const std::vector<SettingInfo>& table() {
-  static const std::vector<SettingInfo> rows = {
+std::vector<SettingInfo> daemon_settings() {
+  return {
       {"model", Scope::Daemon, &Settings::model,
        "Name or folder of the model; empty: the one that ships with Lacuna."},
       {"device", Scope::Daemon, &Settings::device,
@@ -51,6 +52,11 @@ const std::vector<SettingInfo>& table() {
        0,
        0,
        {"error", "info", "debug"}},
+  };
+}
+
+std::vector<SettingInfo> session_settings() {
+  return {
       {"enable", Scope::Session, &Settings::enable, "Whether anything is suggested at all."},
       {"languages", Scope::Session, &Settings::languages,
        "Languages in which suggestions are wanted; \"*\" stands for those not named."},
@@ -101,6 +107,15 @@ const std::vector<SettingInfo>& table() {
        "Whether files of a document's folder that are in its language are read as context, where the "
        "editor has the folder open."},
   };
+}
+
+const std::vector<SettingInfo>& table() {
+  static const std::vector<SettingInfo> rows = [] {
+    std::vector<SettingInfo> all = daemon_settings();
+    std::vector<SettingInfo> of_session = session_settings();
+    std::move(of_session.begin(), of_session.end(), std::back_inserter(all));
+    return all;
+  }();
   return rows;
 }
 

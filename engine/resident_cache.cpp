@@ -41,7 +41,7 @@ int capacity_for(std::size_t tokens) {
 
 ReusePlan plan_reuse(Tokens before, Tokens canvas, std::int32_t mask_token, int near) {
   const int size = static_cast<int>(canvas.size());
-  const ReusePlan nothing{.runs = {}, .rows = all_rows(canvas.size()), .edited = true};
+  ReusePlan nothing{.runs = {}, .rows = all_rows(canvas.size()), .edited = true};
   auto runs = common_runs(before, canvas, mask_token, std::min(size, kMostEdits));
   if (!runs) return nothing;
   ReusePlan plan;

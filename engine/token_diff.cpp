@@ -24,7 +24,7 @@ class Diff {
       for (int diagonal = -edits; diagonal <= edits; diagonal += 2) {
         int x = step_from(diagonal, edits);
         while (same(x, x - diagonal)) ++x;
-        reach[static_cast<std::size_t>(edits + diagonal)] = x;
+        reach[index_of(diagonal, edits)] = x;
         if (x >= n && x - diagonal >= m) {
           reaches_.push_back(std::move(reach));
           return true;
@@ -58,8 +58,14 @@ class Diff {
            before_[static_cast<std::size_t>(x)] != different_;
   }
 
+  // In a Reach of so many edits.
+  static std::size_t index_of(int diagonal, int edits) {
+    const int index = edits + diagonal;
+    return static_cast<std::size_t>(index);
+  }
+
   int reached(int diagonal, int edits) const {
-    return reaches_[static_cast<std::size_t>(edits)][static_cast<std::size_t>(edits + diagonal)];
+    return reaches_[static_cast<std::size_t>(edits)][index_of(diagonal, edits)];
   }
 
   // Whether the last of the edits is a token that comes, and not one that goes.
