@@ -224,7 +224,6 @@ void Session::Impl::on_initialize(const Message& message) {
         {.uri = folder.uri, .path = lsp::path_of_uri(folder.uri), .ignored = {}});
   }
   read_ignore_files();
-  state = State::Initialized;
   use_settings(nullptr);
   listener = host.fills->listen([weak = weak_from_this()] {
     if (const auto self = weak.lock()) self->on_phase_change();
@@ -233,6 +232,8 @@ void Session::Impl::on_initialize(const Message& message) {
            name + ": " + (client.client_name.empty() ? "an editor" : client.client_name));
   answer(message.id, {{"capabilities", capabilities(encoding, settings.values)},
                       {"serverInfo", {{"name", "lacuna"}, {"version", host.version}}}});
+  state = State::Initialized;
+  tell_status();  // not before the answer: the standard forbids it
 }
 
 void Session::Impl::on_initialized(const Message& /*message*/) {

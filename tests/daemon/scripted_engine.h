@@ -86,6 +86,7 @@ class ScriptedEngine : public FillEngine {
       --fail_loads;
       return fail(ErrorCode::NotFound, "there is no model 'scripted'");
     }
+    while (hold_load) std::this_thread::yield();
     for (int part = 1; part <= 4; ++part) on_progress(part, 4);
     loaded_ = true;
     ++loads;
@@ -130,7 +131,8 @@ class ScriptedEngine : public FillEngine {
     return answer;
   }
 
-  std::atomic<int> fail_loads = 0;  // how many loads are to fail
+  std::atomic<int> fail_loads = 0;      // how many loads are to fail
+  std::atomic<bool> hold_load = false;  // a load waits until this is false
   std::atomic<int> loads = 0;
   std::atomic<int> unloads = 0;
   std::atomic<int> fills = 0;

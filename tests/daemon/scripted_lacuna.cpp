@@ -2,7 +2,8 @@
 // processes that must not depend on a model.
 //   scripted_lacuna lsp [--no-daemon] --socket PATH
 //   scripted_lacuna serve --socket PATH
-// $SCRIPTED_MINUTE is how many seconds a minute of the settings has, $SCRIPTED_VERSION what it says it is.
+// $SCRIPTED_MINUTE is how many seconds a minute of the settings has, $SCRIPTED_VERSION what it says it
+// is. With $SCRIPTED_LOAD=held the model is loaded on SIGUSR1 only, with "failed" the first time fails.
 #include <csignal>
 #include <cstdio>
 #include <cstdlib>
@@ -38,12 +39,27 @@ std::string variable_or(const char* name, const char* otherwise) {
   return value == nullptr ? otherwise : value;
 }
 
+// What SIGUSR1 lets go; outlives the loop. NOLINTNEXTLINE: a signal handler knows only globals
+ScriptedEngine* held = nullptr;
+
+std::unique_ptr<FillEngine> make_engine() {
+  auto engine = std::make_unique<ScriptedEngine>();
+  const std::string load = variable_or("SCRIPTED_LOAD", "");
+  if (load == "failed") engine->fail_loads = 1;
+  if (load == "held") {
+    engine->hold_load = true;
+    held = engine.get();
+    std::signal(SIGUSR1, [](int) { held->hold_load = false; });
+  }
+  return engine;
+}
+
 ServerOptions options() {
   ServerOptions options;
   options.settings = load_settings(variable);
   options.version = variable_or("SCRIPTED_VERSION", "test");
   options.minute_seconds = std::stod(variable_or("SCRIPTED_MINUTE", "60"));
-  options.engine = std::make_unique<ScriptedEngine>();
+  options.engine = make_engine();
   options.log = log;
   return options;
 }

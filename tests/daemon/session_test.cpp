@@ -19,6 +19,13 @@ TEST_F(SessionTest, InitializeComesOnce) {
   EXPECT_EQ(error(request("initialize", Json::object())), -32600);
 }
 
+TEST_F(SessionTest, NothingIsSentBeforeTheAnswerToInitialize) {
+  initialize({{"capabilities", {{"experimental", {{"lacuna", Json::object()}}}}}});
+  ASSERT_GE(sent_.size(), 2U);
+  EXPECT_TRUE(sent_[0].contains("result"));
+  EXPECT_EQ(sent_[1].value("method", ""), "didChangeStatus");
+}
+
 TEST_F(SessionTest, UnknownRequestsAreErrorsAndUnknownNotificationsAreNot) {
   initialize();
   const std::size_t before = sent_.size();
