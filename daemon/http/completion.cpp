@@ -10,6 +10,11 @@
 namespace lacuna::daemon::http {
 namespace {
 
+// Plugins send a low temperature for a text that hardly varies: Continue 0.01, llama.vscode 0.1. In
+// probabilities at such a temperature every position is sure, and the order in which positions are
+// committed, which goes by them, means nothing.
+constexpr double kLeastTemperature = 0.3;
+
 bool is_blank(std::string_view text) {
   return text.find_first_not_of(" \t\r\n") == std::string_view::npos;
 }
@@ -36,6 +41,19 @@ std::string_view language_comment(std::string_view text) {
   if (at == std::string_view::npos) return {};
   const std::string_view rest = line.substr(at + kLabel.size());
   return rest.substr(0, rest.find(' '));
+}
+
+// What Continue writes into a comment before the text: the path of the file.
+std::string_view path_comment(std::string_view text) {
+  const std::size_t begin = text.find_first_not_of("\r\n");
+  if (begin == std::string_view::npos) return {};
+  const std::string_view line = text.substr(begin, text.find_first_of("\r\n", begin) - begin);
+  for (const std::string_view mark : {"# ", "// ", "-- "}) {
+    if (!line.starts_with(mark)) continue;
+    const std::string_view path = line.substr(mark.size());
+    return path.find(' ') == std::string_view::npos ? path : std::string_view();
+  }
+  return {};
 }
 
 std::size_t without_partial_character(std::string_view text) {
@@ -88,8 +106,10 @@ std::string told_language(const Completion& completion) {
     const auto* named = language_named(name);
     if (named != nullptr) return std::string(named->model_name);
   }
-  if (const auto* file = language_of_file(completion.path, completion.prefix); file != nullptr) {
-    return std::string(file->model_name);
+  for (const std::string_view path :
+       {std::string_view(completion.path), path_comment(completion.prefix)}) {
+    const auto* file = language_of_file(path, completion.prefix);
+    if (file != nullptr) return std::string(file->model_name);
   }
   return "";
 }
@@ -129,7 +149,7 @@ FillOrder order_of(const Completion& completion, const Options& options, std::st
       std::min(order.options.default_hole_tokens, order.options.max_hole_tokens);
   order.options.single_line = is_single_line(completion);
   engine::SamplingOptions& sampling = order.options.sampling;
-  if (completion.temperature >= 1e-6) {
+  if (completion.temperature >= kLeastTemperature) {
     sampling.temperature = static_cast<float>(std::min(completion.temperature, 2.0));
     if (completion.top_p && *completion.top_p > 0 && *completion.top_p < 1) {
       sampling.top_p = static_cast<float>(*completion.top_p);

@@ -47,6 +47,13 @@ TEST(LanguageTest, TheClientTheFileAndTheContextTellTheLanguage) {
   EXPECT_EQ(language_of(completion), "go");
   completion.prefix = "#!/bin/sh\n";
   EXPECT_EQ(language_of(completion), "bash");
+  for (const auto& [prefix, language] : {std::pair{"\n// src/a.cpp\nint", "cpp"},
+                                         {"# a.py\n", "python"},
+                                         {"# a.py is old\n", "go"},
+                                         {"# a\n", "go"}}) {
+    completion.prefix = prefix;  // as Continue tells the path
+    EXPECT_EQ(language_of(completion), language) << prefix;
+  }
   completion.path = "x/y.py";
   EXPECT_EQ(language_of(completion), "python");
   completion.prefix = "// language: cpp\n";
@@ -80,6 +87,15 @@ TEST(OrderTest, TokensAreBoundedByTheServer) {
     EXPECT_EQ(order_of(completion, options, "").options.max_hole_tokens, given);
   }
   EXPECT_LE(order_of(completion, options, "").options.default_hole_tokens, 100);
+}
+
+TEST(OrderTest, ALowTemperatureIsNone) {
+  Completion completion;
+  for (const auto& [asked, given] :
+       {std::pair{0.01, 0.0F}, {0.2, 0.0F}, {0.5, 0.5F}, {9.0, 2.0F}}) {
+    completion.temperature = asked;
+    EXPECT_FLOAT_EQ(order_of(completion, {}, "").options.sampling.temperature, given) << asked;
+  }
 }
 
 TEST(OrderTest, AGrammarChecksOnlyWhatIsToldToBeOfItsLanguage) {
