@@ -12,6 +12,7 @@ namespace {
 constexpr const char* kSamplerGroup = "Sampler";
 
 constexpr int kMaxThreads = 1024;
+constexpr int kMaxFinalists = 32;
 constexpr int kMaxSteps = 1000000;
 
 std::string problem_of_device(const std::string& text) {
@@ -161,6 +162,15 @@ void add_copy_option(CLI::App& app, std::string& copy) {
                  "never with --exact (default: auto)")
       ->type_name("MODE")
       ->check(one_of({"auto", "off", "on", "only"}));
+}
+
+void add_finalists_option(CLI::App& app, std::optional<int>& finalists) {
+  app.add_option("--finalists", finalists,
+                 "Of the lengths that --length probe tries, denoise the N with the surest first "
+                 "guess to the end, and take that of the surest text; 1 takes the first guess "
+                 "(default 4)")
+      ->type_name("N")
+      ->check(whole_number(1, kMaxFinalists));
 }
 
 void add_json_option(CLI::App& app, CommonOptions& options, const std::string& what) {

@@ -68,6 +68,8 @@ struct SamplingHelp {
 
 // --copy, of commands that fill holes.
 void add_copy_option(CLI::App& app, std::string& copy);
+// --finalists, of commands that find the length of holes.
+void add_finalists_option(CLI::App& app, std::optional<int>& finalists);
 
 // Adds the sampler's options, --refresh and --exact.
 void add_sampling_options(CLI::App& app, SamplingFlags& flags, CommonOptions& options,

@@ -224,6 +224,7 @@ CLI::App* add_benchmark(CLI::App& eval, std::string_view task, const std::string
   add_model_option(*app, common);
   add_device_options(*app, common);
   add_seed_option(*app, common);
+  add_finalists_option(*app, options->decode.finalists);
   add_copy_option(*app, options->decode.copy);
   add_sampling_options(*app, options->decode.sampling, common,
                        {.steps = "one for each token", .alg = "entropy"});

@@ -170,6 +170,7 @@ CLI::App* add_eval_holes(CLI::App& eval, const std::shared_ptr<HolesOptions>& op
                   "(default auto)")
       ->delimiter(',')
       ->type_name("MODE,...");
+  add_finalists_option(*app, options->decode.finalists);
   app->add_option("--show", options->show,
                   "Print a page in Markdown with the table and N holes chosen at random, with "
                   "their fills")

@@ -167,6 +167,7 @@ engine::InfillOptions infill_options(const FillOptions& options) {
   infill.cache = with_cache_flags(infill.cache, options.sampling);
   infill.length = length_mode_of(options, infill.exact);
   infill.copy = *engine::parse_copy_mode(options.copy);
+  infill.length_finalists = options.finalists.value_or(infill.length_finalists);
   infill.max_hole_tokens = options.max_tokens;
   infill.single_line = options.single_line;
   return infill;
@@ -240,6 +241,7 @@ void add_shared_fill_options(CLI::App& app, FillOptions& options) {
                  "--exact and for a rewrite fixed)")
       ->type_name("MODE")
       ->check(one_of({"fixed", "probe", "elastic"}));
+  add_finalists_option(app, options.finalists);
   add_copy_option(app, options.copy);
   app.add_option("--max-tokens", options.max_tokens,
                  "The longest that --length probe or elastic makes a hole (default 64)")

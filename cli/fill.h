@@ -30,6 +30,7 @@ struct FillOptions {
   std::string profile;             // empty, or passed engine::profile_named()
   std::string length;              // empty, or passed engine::parse_length_mode()
   std::string copy = "auto";       // passed engine::parse_copy_mode()
+  std::optional<int> finalists;    // none: InfillOptions::length_finalists
   int max_tokens = 64;
   bool single_line = false;
   std::string language;  // empty: by the file's name; "none"

@@ -118,6 +118,7 @@ Json options_json(const engine::InfillOptions& options) {
           {"verify", sampling.verify},
           {"info_gain", sampling.info_gain},
           {"length", engine::name_of(options.length)},
+          {"finalists", options.length_finalists},
           {"single_line", options.single_line},
           {"copy", engine::name_of(options.copy)},
           {"exact", options.exact},

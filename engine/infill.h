@@ -54,6 +54,7 @@ struct InfillOptions {
   bool exact = false;
   CacheOptions cache = {};
   LengthMode length = LengthMode::Fixed;
+  int length_finalists = 4;  // of LengthMode::Probe: see LengthSearch::finalists
   int max_hole_tokens = 64;  // to which a hole may grow or be probed; not below what was asked for
   // Holes end before the first line end: what follows it is not denoised.
   bool single_line = false;

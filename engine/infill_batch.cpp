@@ -63,10 +63,16 @@ Result<Canvas> with_probed_lengths(const Model& model, const InfillRequest& requ
   const int room = canvas_limit(model, options) - static_cast<int>(canvas.tokens.size()) +
                    options.max_hole_tokens;
   const std::vector<int> lengths = choose_lengths(
-      model, canvas, *model.length_calibration(), copies,
-      std::max(options.max_hole_tokens, options.default_hole_tokens),
-      std::min(room, model.config().max_positions - static_cast<int>(canvas.tokens.size())), fixed,
-      priors, request.stop, resident ? &*resident : nullptr);
+      model, canvas, *model.length_calibration(),
+      {.max_tokens = std::max(options.max_hole_tokens, options.default_hole_tokens),
+       .room =
+           std::min(room, model.config().max_positions - static_cast<int>(canvas.tokens.size())),
+       .fixed = fixed,
+       .priors = priors,
+       .copies = copies,
+       .finalists = options.length_finalists,
+       .stop = request.stop,
+       .resident = resident ? &*resident : nullptr});
   if (request.stop.stop_requested()) return fail(ErrorCode::Cancelled, "stopped");
   return with_lengths(canvas, lengths, model.mask_token());
 }

@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <cmath>
-#include <limits>
 #include <numeric>
 
 #include "engine/transformer_predictor.h"
@@ -18,6 +17,7 @@ struct Trial {
   Tokens rows;
   Tokens masked;
   CanvasSplice splice;
+  double log_probability = 0;  // of the tokens that were committed
 };
 
 Trial trial_of(const Model& model, const Canvas& canvas, const CanvasHole& hole, int length) {
@@ -33,6 +33,22 @@ Trial trial_of(const Model& model, const Canvas& canvas, const CanvasHole& hole,
   for (int i = 0; i < length; ++i) trial.masked.push_back(hole.begin + i);
   trial.rows.insert(trial.rows.end(), trial.masked.begin(), trial.masked.end());
   return trial;
+}
+
+// The surest candidates, `number` of them, become tokens of the trial.
+void commit(Trial& trial, std::span<const Candidate> candidates, int number) {
+  std::vector<Candidate> surest(candidates.begin(), candidates.end());
+  const auto end = surest.begin() + std::min<std::ptrdiff_t>(number, std::ssize(surest));
+  std::partial_sort(surest.begin(), end, surest.end(), [](const Candidate& a, const Candidate& b) {
+    return a.probability > b.probability;
+  });
+  constexpr float kLeast = 1e-9F;
+  for (const Candidate& it : std::span(surest.begin(), end)) {
+    // Where nothing can be drawn the mask stays.
+    if (it.token >= 0) trial.canvas[static_cast<std::size_t>(it.position)] = it.token;
+    trial.log_probability += std::log(std::max(kLeast, it.probability));
+    std::erase(trial.masked, it.position);
+  }
 }
 
 double mean_probability(std::span<const Candidate> candidates) {
@@ -72,23 +88,11 @@ class Prober {
   }
 
   std::vector<double> confidence(int hole_idx, std::span<const int> lengths) {
-    const CanvasHole& hole = canvas_.holes[hole_idx];
-    std::vector<Trial> trials;
-    trials.reserve(lengths.size());
-    std::vector<PredictRequest> requests;
-    std::size_t n_candidates = 0;
-    for (const int length : lengths) {
-      const Trial& trial = trials.emplace_back(trial_of(model_, canvas_, hole, length));
-      PredictRequest request = request_of(trial.canvas, trial.rows, trial.masked);
-      request.variant = true;
-      request.splice = trial.splice;
-      requests.push_back(request);
-      n_candidates += trial.masked.size();
-    }
-    std::vector<Candidate> candidates(n_candidates);
-    predictor_.predict_batch(requests, candidates);
+    std::vector<Trial> trials = trials_of(hole_idx, lengths);
     std::vector<double> confidence;
     std::size_t first = 0;
+    // An empty place is no guess at what belongs there.
+    const std::vector<Candidate> candidates = predict(trials, false);
     for (const Trial& trial : trials) {
       confidence.push_back(
           mean_probability(std::span(candidates).subspan(first, trial.masked.size())));
@@ -97,7 +101,57 @@ class Prober {
     return confidence;
   }
 
+  // As finished_log_probability() says.
+  std::vector<double> log_probability(int hole_idx, std::span<const int> lengths) {
+    std::vector<Trial> trials = trials_of(hole_idx, lengths);
+    const int longest = *std::max_element(lengths.begin(), lengths.end());
+    for (int step = 0; step < std::min(longest, kMostSteps); ++step) {
+      if (stop_.stop_requested()) break;
+      const std::vector<Candidate> candidates = predict(trials, true);
+      std::size_t first = 0;
+      for (std::size_t i = 0; i < trials.size(); ++i) {
+        const std::size_t n_masked = trials[i].masked.size();
+        commit(trials[i], std::span(candidates).subspan(first, n_masked),
+               (lengths[i] + kMostSteps - 1) / kMostSteps);
+        first += n_masked;
+      }
+    }
+    std::vector<double> sums;
+    for (const Trial& trial : trials) sums.push_back(trial.log_probability);
+    return sums;
+  }
+
  private:
+  // Longer trials commit several tokens at a step.
+  static constexpr int kMostSteps = 16;
+
+  std::vector<Trial> trials_of(int hole_idx, std::span<const int> lengths) const {
+    const CanvasHole& hole = canvas_.holes[static_cast<std::size_t>(hole_idx)];
+    std::vector<Trial> trials;
+    trials.reserve(lengths.size());
+    for (const int length : lengths) trials.push_back(trial_of(model_, canvas_, hole, length));
+    return trials;
+  }
+
+  // Candidates for what is masked in each trial, one after the other; those that are finished have
+  // none.
+  std::vector<Candidate> predict(std::span<const Trial> trials, bool may_leave_empty) {
+    std::vector<PredictRequest> requests;
+    std::size_t n_candidates = 0;
+    for (const Trial& trial : trials) {
+      if (trial.masked.empty()) continue;
+      PredictRequest& request =
+          requests.emplace_back(request_of(trial.canvas, trial.rows, trial.masked));
+      request.variant = true;
+      request.splice = trial.splice;
+      if (!may_leave_empty) request.draw.forbidden = model_.config().delete_token.value_or(-1);
+      n_candidates += trial.masked.size();
+    }
+    std::vector<Candidate> candidates(n_candidates);
+    predictor_.predict_batch(requests, candidates);
+    return candidates;
+  }
+
   PredictRequest request_of(std::span<const std::int32_t> canvas,
                             std::span<const std::int32_t> rows,
                             std::span<const std::int32_t> masked) const {
@@ -110,8 +164,6 @@ class Prober {
                            .copies = copies_,
                            .stop = &stop_};
     request.draw.allowed = model_.fill_tokens();
-    // An empty place is no guess at what belongs there.
-    request.draw.forbidden = model_.config().delete_token.value_or(-1);
     return request;
   }
 
@@ -157,6 +209,37 @@ std::vector<int> lengths_between(std::span<const int> first, int best) {
   return lengths;
 }
 
+struct Tried {
+  int length;
+  double score;  // by the first guess
+};
+
+// Of two texts the longer is the less probable one: sums are compared as if they grew with the root of
+// the length. How usual a length is counts for little once there is a text. docs/quality.md has
+// what was tried.
+constexpr double kLengthPower = 0.5;
+constexpr double kPriorShare = 0.1;
+
+double final_score(int length, double log_probability, const LengthCalibration& judge) {
+  const double off = (std::log(length) - judge.log_mean) / judge.log_deviation;
+  const double prior = -judge.prior_weight * 0.5 * off * off - std::log(length);
+  return log_probability / std::pow(length, kLengthPower) + kPriorShare * prior;
+}
+
+int best_of_finalists(Prober& prober, int hole_idx, std::span<const Tried> surest_first,
+                      const LengthCalibration& judge, int finalists) {
+  const std::size_t number = std::min<std::size_t>(surest_first.size(), std::max(1, finalists));
+  if (number == 1) return surest_first.front().length;
+  std::vector<int> lengths;
+  for (const Tried& it : surest_first.first(number)) lengths.push_back(it.length);
+  const std::vector<double> sums = prober.log_probability(hole_idx, lengths);
+  std::vector<double> scores;
+  for (std::size_t l = 0; l < number; ++l) {
+    scores.push_back(final_score(lengths[l], sums[l], judge));
+  }
+  return lengths[std::max_element(scores.begin(), scores.end()) - scores.begin()];
+}
+
 LengthCalibration with_prior(LengthCalibration calibration, const LengthPrior& prior) {
   constexpr double kLeastDeviation = 0.1;  // as a measured one has
   constexpr double kWeight = 1;            // docs/quality.md has others
@@ -176,48 +259,55 @@ std::vector<double> length_confidence(const Model& model, const Canvas& canvas, 
   return prober.confidence(hole_idx, lengths);
 }
 
+std::vector<double> finished_log_probability(const Model& model, const Canvas& canvas, int hole_idx,
+                                             std::span<const int> lengths,
+                                             const CopySource* copies) {
+  const int rows = sum_of(lengths) + static_cast<int>(lengths.size());
+  Prober prober(model, canvas, copies, *std::max_element(lengths.begin(), lengths.end()), rows, {},
+                nullptr);
+  return prober.log_probability(hole_idx, lengths);
+}
+
 std::vector<int> choose_lengths(const Model& model, const Canvas& canvas,
-                                const LengthCalibration& calibration, const CopySource* copies,
-                                int max_tokens, int room, std::span<const std::uint8_t> fixed,
-                                std::span<const std::optional<LengthPrior>> priors,
-                                const std::stop_token& stop, const ResidentDocument* resident) {
+                                const LengthCalibration& calibration, const LengthSearch& search) {
   std::vector<int> chosen;
   chosen.reserve(canvas.holes.size());
   for (const CanvasHole& hole : canvas.holes) chosen.push_back(hole.length);
-  if (std::find(fixed.begin(), fixed.end(), 0) == fixed.end()) return chosen;
-  const std::vector<int> all = first_lengths(1, max_tokens);
+  if (std::find(search.fixed.begin(), search.fixed.end(), 0) == search.fixed.end()) return chosen;
+  const std::vector<int> all = first_lengths(1, search.max_tokens);
   // Each trial has the row before the hole, too; those between the first lengths are the more.
   const int first_rows = sum_of(all) + static_cast<int>(all.size());
-  Prober prober(model, canvas, copies, max_tokens,
-                std::max(first_rows, kLengthsBetween * (max_tokens + 1)), stop, resident);
+  const int most = std::max(kLengthsBetween, search.finalists);
+  Prober prober(model, canvas, search.copies, search.max_tokens,
+                std::max(first_rows, most * (search.max_tokens + 1)), search.stop, search.resident);
+  int room = search.room;
   for (std::size_t i = 0; i < canvas.holes.size(); ++i) {
-    if (stop.stop_requested()) return chosen;
-    if (fixed[i] != 0) continue;
-    const int limit = std::min(max_tokens, canvas.holes[i].length + room);
-    const bool has_prior = i < priors.size() && priors[i];
-    const LengthCalibration judge = has_prior ? with_prior(calibration, *priors[i]) : calibration;
-    const int least = std::clamp(has_prior ? priors[i]->least : 1, 1, std::max(1, limit));
-    int best = canvas.holes[i].length;
-    double best_score = -std::numeric_limits<double>::infinity();
+    if (search.stop.stop_requested()) return chosen;
+    if (search.fixed[i] != 0) continue;
+    const int limit = std::min(search.max_tokens, canvas.holes[i].length + room);
+    const bool has_prior = i < search.priors.size() && search.priors[i];
+    const LengthCalibration judge =
+        has_prior ? with_prior(calibration, *search.priors[i]) : calibration;
+    const int least = std::clamp(has_prior ? search.priors[i]->least : 1, 1, std::max(1, limit));
+    std::vector<Tried> tried;
     const auto try_all = [&](std::span<const int> lengths) {
       const std::vector<double> confidence = prober.confidence(static_cast<int>(i), lengths);
       for (std::size_t l = 0; l < lengths.size(); ++l) {
         // That of the length, not of its logarithm, whose density is higher where it is short.
         const double density = has_prior ? std::log(lengths[l]) : 0;
-        const double score = judge.score(lengths[l], confidence[l]) - density;
-        if (score > best_score) {
-          best_score = score;
-          best = lengths[l];
-        }
+        tried.push_back({lengths[l], judge.score(lengths[l], confidence[l]) - density});
       }
+      std::stable_sort(tried.begin(), tried.end(),
+                       [](const Tried& a, const Tried& b) { return a.score > b.score; });
     };
     const std::vector<int> first = first_lengths(least, limit);
     try_all(first);
-    if (const std::vector<int> between = lengths_between(first, best); !between.empty()) {
+    if (const std::vector<int> between = lengths_between(first, tried.front().length);
+        !between.empty()) {
       try_all(between);
     }
-    chosen[i] = best;
-    room -= std::max(0, best - canvas.holes[i].length);
+    chosen[i] = best_of_finalists(prober, static_cast<int>(i), tried, judge, search.finalists);
+    room -= std::max(0, chosen[i] - canvas.holes[i].length);
   }
   return chosen;
 }

@@ -24,18 +24,35 @@ namespace lacuna::engine {
 std::vector<double> length_confidence(const Model& model, const Canvas& canvas, int hole_idx,
                                       std::span<const int> lengths, const CopySource* copies);
 
-// A length for each hole of the canvas, at most `max_tokens`: the best of 1, 2, 4, 8, ... and then
-// of those between it and its neighbours. Holes in `fixed` (one byte for each) keep theirs.
-// `copies` may be null. `room` is how many tokens the canvas may grow by in all. `priors` has one for
-// each hole of the canvas, or is empty. Once `stop` is requested no more is tried, and the lengths
-// mean nothing. The pass over the canvas takes what `resident` has of it, and is kept there; null: a
-// full pass.
+// The logarithm of the probability of the text that each length comes to: the surest token is committed
+// at each step, of more than 16 several, and what surrounds the hole is not computed again. Tokens
+// that are left empty count as well.
+std::vector<double> finished_log_probability(const Model& model, const Canvas& canvas, int hole_idx,
+                                             std::span<const int> lengths,
+                                             const CopySource* copies);
+
+// How choose_lengths() goes about it.
+struct LengthSearch {
+  int max_tokens;  // of a hole
+  int room;        // by which the canvas may grow in all
+  // One byte for each hole, 1 for those that keep their length.
+  std::span<const std::uint8_t> fixed;
+  // One for each hole, or none at all.
+  std::span<const std::optional<LengthPrior>> priors = {};
+  const CopySource* copies = nullptr;
+  // So many of the lengths whose first guess is surest are denoised to the end, and the surest
+  // text decides; 1: the first guess does.
+  int finalists = 1;
+  // Once it is requested no more is tried, and the lengths mean nothing.
+  std::stop_token stop = {};
+  // The pass over the canvas takes what this has of it, and is kept there; null: a full pass.
+  const ResidentDocument* resident = nullptr;
+};
+
+// A length for each hole of the canvas: the best of 1, 2, 4, 8, ... and then of those between it and
+// its neighbours.
 std::vector<int> choose_lengths(const Model& model, const Canvas& canvas,
-                                const LengthCalibration& calibration, const CopySource* copies,
-                                int max_tokens, int room, std::span<const std::uint8_t> fixed,
-                                std::span<const std::optional<LengthPrior>> priors = {},
-                                const std::stop_token& stop = {},
-                                const ResidentDocument* resident = nullptr);
+                                const LengthCalibration& calibration, const LengthSearch& search);
 
 // The canvas with other lengths of its holes, all masked.
 Canvas with_lengths(const Canvas& canvas, std::span<const int> lengths, std::int32_t mask_token);

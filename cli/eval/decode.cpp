@@ -91,6 +91,7 @@ engine::InfillOptions infill_options_of(const DecodeOptions& options, int length
   fill.tokens = length;
   fill.length = engine::name_of(mode);
   fill.copy = options.copy;
+  fill.finalists = options.finalists;
   return infill_options(fill);
 }
 

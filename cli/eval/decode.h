@@ -32,7 +32,8 @@ struct Sample {
 struct DecodeOptions {
   CommonOptions common;
   SamplingFlags sampling;
-  std::string copy = "auto";  // passed engine::parse_copy_mode()
+  std::string copy = "auto";     // passed engine::parse_copy_mode()
+  std::optional<int> finalists;  // none: InfillOptions::length_finalists
 };
 
 // Fills the hole of a case, or continues its prompt, in a canvas of `length` tokens, from which

@@ -85,6 +85,7 @@ Json options_json(const DecodeOptions& options) {
           {"eps", as_json(sampling.eps)},
           {"threshold", sampling.threshold ? Json(as_json(*sampling.threshold)) : Json()},
           {"copy", engine::name_of(infill.copy)},
+          {"finalists", infill.length_finalists},
           {"exact", infill.exact},
           {"refresh", infill.cache.refresh}};
 }

@@ -1,5 +1,6 @@
 #include "engine/length.h"
 
+#include <array>
 #include <cmath>
 #include <random>
 
@@ -93,6 +94,8 @@ TEST(LengthCalibrationTest, TheFileIsReadBackAndBadOnesAreNamed) {
   EXPECT_EQ(load_calibration(folder.path()).error().code, ErrorCode::Corrupt);
 }
 
+constexpr std::array<std::uint8_t, 2> kNoneIsFixed = {0, 0};
+
 Canvas canvas_of(const Model& model) {
   const std::string text = "def area(width, height):\n    return \n\n\nprint(area(2, ))\n";
   const std::vector<Hole> holes = {{.begin = 36, .end = 36, .tokens = {}, .hint = {}},
@@ -147,13 +150,13 @@ TEST(LengthTest, ChosenLengthsKeepToTheirBounds) {
   // A calibration that makes long holes look best.
   const LengthCalibration longest{.a = 0, .b = 1, .c = 100, .d = 0.5, .e = 1e-6};
   for (const int room : {0, 5, 100}) {
-    const std::vector<int> lengths =
-        choose_lengths(small.model, canvas, longest, nullptr, 40, room, first_is_fixed);
+    const std::vector<int> lengths = choose_lengths(
+        small.model, canvas, longest, {.max_tokens = 40, .room = room, .fixed = first_is_fixed});
     EXPECT_THAT(lengths, ElementsAre(8, std::min(40, 8 + room)));
   }
   const LengthCalibration shortest{.log_mean = 0, .log_deviation = 0.1, .prior_weight = 50};
-  EXPECT_THAT(choose_lengths(small.model, canvas, shortest, nullptr, 40, 10,
-                             std::vector<std::uint8_t>{0, 0}),
+  EXPECT_THAT(choose_lengths(small.model, canvas, shortest,
+                             {.max_tokens = 40, .room = 10, .fixed = kNoneIsFixed}),
               ElementsAre(1, 1));
 }
 
@@ -163,8 +166,12 @@ TEST(LengthTest, NothingIsTriedOnceItIsStopped) {
   const LengthCalibration longest{.a = 0, .b = 1, .c = 100, .d = 0.5, .e = 1e-6};
   std::stop_source stopped;
   stopped.request_stop();
-  EXPECT_THAT(choose_lengths(small.model, canvas, longest, nullptr, 40, 100,
-                             std::vector<std::uint8_t>{0, 0}, {}, stopped.get_token()),
+  EXPECT_THAT(choose_lengths(small.model, canvas, longest,
+                             {.max_tokens = 40,
+                              .room = 100,
+                              .fixed = kNoneIsFixed,
+                              .finalists = 4,
+                              .stop = stopped.get_token()}),
               ElementsAre(8, 8));
 }
 
@@ -174,9 +181,10 @@ TEST(LengthTest, AHoleWithAPriorOfItsOwnIsJudgedByIt) {
   const LengthCalibration shortest{.log_mean = 0, .log_deviation = 0.1, .prior_weight = 50};
   const std::vector<std::optional<LengthPrior>> priors = {
       std::nullopt, LengthPrior{.log_mean = std::log(16), .log_deviation = 0.1}};
-  EXPECT_THAT(choose_lengths(small.model, canvas, shortest, nullptr, 40, 32,
-                             std::vector<std::uint8_t>{0, 0}, priors),
-              ElementsAre(1, 16));
+  EXPECT_THAT(
+      choose_lengths(small.model, canvas, shortest,
+                     {.max_tokens = 40, .room = 32, .fixed = kNoneIsFixed, .priors = priors}),
+      ElementsAre(1, 16));
 }
 
 TEST(LengthTest, NothingIsTriedBelowTheLeastLength) {
@@ -186,9 +194,89 @@ TEST(LengthTest, NothingIsTriedBelowTheLeastLength) {
   for (const int least : {1, 2, 3, 5, 13, 40, 100}) {
     const std::vector<std::optional<LengthPrior>> priors(
         2, LengthPrior{.log_mean = 0, .log_deviation = 0.1, .least = least});
-    EXPECT_THAT(choose_lengths(small.model, canvas, shortest, nullptr, 40, 100,
-                               std::vector<std::uint8_t>{0, 0}, priors),
-                ElementsAre(std::min(40, least), std::min(40, least)));
+    EXPECT_THAT(
+        choose_lengths(small.model, canvas, shortest,
+                       {.max_tokens = 40, .room = 100, .fixed = kNoneIsFixed, .priors = priors}),
+        ElementsAre(std::min(40, least), std::min(40, least)));
+  }
+}
+
+// The canvas' own length is denoised as a fill is whose context is computed once.
+TEST(LengthTest, AFinishedLengthIsAsProbableAsItsFill) {
+  const SmallModel small;
+  const std::string text = "def area(width, height):\n    return \u27E6?5\u27E7\n";
+  InfillRequest request;
+  request.text = text;
+  request.language = "python";
+  request.holes = *find_markers(text, 64);
+  request.options.copy = CopyMode::Off;
+  request.options.cache.refresh = 100;
+  request.options.sampling.algorithm = Algorithm::MaskgitPlus;
+  request.options.sampling.tokens_per_step = 1;
+  const auto filled = infill(small.model, request);
+  ASSERT_TRUE(filled.has_value()) << filled.error().message;
+  ASSERT_EQ(filled->commits.size(), 5U);
+  double sum = 0;
+  for (const ReportedCommit& commit : filled->commits) sum += std::log(commit.probability);
+
+  const Canvas canvas = *build_canvas(small.model, {.text = text,
+                                                    .holes = request.holes,
+                                                    .filled = {},
+                                                    .language = "python",
+                                                    .line_comment = {},
+                                                    .default_hole_tokens = 8,
+                                                    .max_tokens = 256});
+  const std::vector<double> finished =
+      finished_log_probability(small.model, canvas, 0, std::vector<int>{2, 5, 30}, nullptr);
+  EXPECT_NEAR(finished[1], sum, 1e-4);
+  EXPECT_EQ(finished[1],
+            finished_log_probability(small.model, canvas, 0, std::vector<int>{5}, nullptr)[0])
+      << "lengths do not disturb each other";
+}
+
+// With every length among them the first guess has no say any more.
+TEST(LengthTest, OfTheFinalistsTheSurestTextIsTaken) {
+  const SmallModel small;
+  const Canvas canvas = canvas_of(small.model);
+  const std::array<std::uint8_t, 2> second_is_fixed = {0, 1};
+  const auto chosen = [&](const LengthCalibration& calibration, int finalists) {
+    return choose_lengths(
+        small.model, canvas, calibration,
+        {.max_tokens = 2, .room = 0, .fixed = second_is_fixed, .finalists = finalists})[0];
+  };
+  // Which of the lengths 1 and 2 the first guess takes is up to the calibration.
+  const LengthCalibration likes_one{.a = 0,
+                                    .b = 1,
+                                    .c = 0,
+                                    .d = 0,
+                                    .e = 1,
+                                    .log_mean = 0,
+                                    .log_deviation = 0.1,
+                                    .prior_weight = 1};
+  LengthCalibration likes_two = likes_one;
+  likes_two.log_mean = std::log(2);
+  EXPECT_EQ(chosen(likes_one, 1), 1);
+  EXPECT_EQ(chosen(likes_two, 1), 2);
+  // The text is, where the prior has no weight.
+  LengthCalibration no_prior = likes_one;
+  no_prior.prior_weight = 0;
+  const std::vector<double> sums =
+      finished_log_probability(small.model, canvas, 0, std::vector<int>{1, 2}, nullptr);
+  const bool two = sums[1] / std::sqrt(2) - 0.1 * std::log(2) > sums[0];
+  EXPECT_EQ(chosen(no_prior, 2), two ? 2 : 1);
+}
+
+TEST(LengthTest, FinalistsKeepToTheBoundsToo) {
+  const SmallModel small;
+  const Canvas canvas = canvas_of(small.model);
+  const LengthCalibration longest{.a = 0, .b = 1, .c = 100, .d = 0.5, .e = 1e-6};
+  for (const int finalists : {2, 6, 32}) {
+    for (const int length : choose_lengths(
+             small.model, canvas, longest,
+             {.max_tokens = 40, .room = 5, .fixed = kNoneIsFixed, .finalists = finalists})) {
+      EXPECT_GE(length, 1);
+      EXPECT_LE(length, 13);
+    }
   }
 }
 
@@ -199,6 +287,7 @@ TEST(LengthTest, ARequestsPriorsReachItsHoles) {
   request.text = text;
   request.holes = *find_markers(text, 64);
   request.options.length = LengthMode::Probe;
+  request.options.length_finalists = 1;
   // So narrow that the model has no say.
   request.length_priors = {LengthPrior{.log_mean = std::log(2), .log_deviation = 0},
                            LengthPrior{.log_mean = std::log(8), .log_deviation = 0}};
