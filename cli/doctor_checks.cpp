@@ -162,11 +162,18 @@ Check check_cuda(const engine::CudaState& cuda) {
   return {Status::Ok, "cuda", joined(cuda.gpus), ""};
 }
 
+Check check_cublaslt(const std::string& version) {
+  if (!version.empty()) return {Status::Ok, "cublaslt", "cuBLASLt " + version, ""};
+  return {Status::Warn, "cublaslt", "not found: long texts take longer in bf16",
+          "install libcublas of CUDA 12 or 13, or name its folder in LD_LIBRARY_PATH"};
+}
+
 std::vector<Check> run_checks(const CommonOptions& options) {
   const engine::CpuState cpu = engine::probe_cpu();
   const engine::CudaState cuda = engine::probe_cuda();
-  std::vector<Check> checks = {check_cpu(cpu), check_memory(cpu), check_cuda(cuda),
-                               check_device(options, cuda)};
+  std::vector<Check> checks = {check_cpu(cpu), check_memory(cpu), check_cuda(cuda)};
+  if (!cuda.gpus.empty()) checks.push_back(check_cublaslt(engine::probe_cublaslt()));
+  checks.push_back(check_device(options, cuda));
   if (checks.back().status != Status::Fail) check_model(options, checks);
   checks.push_back(check_settings());
   checks.push_back(check_daemon());

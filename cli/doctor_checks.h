@@ -25,5 +25,6 @@ std::vector<Check> run_checks(const CommonOptions& options);
 Check check_cpu(const engine::CpuState& cpu);
 Check check_memory(const engine::CpuState& cpu);
 Check check_cuda(const engine::CudaState& cuda);
+Check check_cublaslt(const std::string& version);  // empty: it is not there
 
 }  // namespace lacuna::cli

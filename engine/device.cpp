@@ -80,6 +80,8 @@ CudaState probe_cuda() {
   return state;
 }
 
+std::string probe_cublaslt() { return kernels::cuda::cublaslt_version(); }
+
 Result<Device> choose_device(const DeviceWish& wish, const CudaState& cuda) {
   if (!wish.automatic && wish.kind == DeviceKind::Cpu) return Device{};
   const std::string& problem = cuda.problem;

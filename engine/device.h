@@ -32,6 +32,10 @@ struct CudaState {
 
 CudaState probe_cuda();
 
+// The version of the cuBLASLt that a GPU's products of many rows use, like "13.1.0"; empty where
+// there is none. Loads the library, which takes a moment.
+std::string probe_cublaslt();
+
 struct Device {
   // "cpu", "cuda:0"
   std::string name() const {

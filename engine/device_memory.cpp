@@ -64,7 +64,7 @@ std::uint64_t weight_bytes(const ModelTensors& tensors, Kept kept) {
   return bytes;
 }
 
-// Keys, values and the rows of a pass over one canvas.
+// Keys, values, the rows of a pass over one canvas, and what its products work in.
 std::uint64_t canvas_bytes(const ModelConfig& config, Kept kept) {
   const auto size = [](int a) { return static_cast<std::uint64_t>(a); };
   const std::uint64_t heads = size(config.heads) * size(config.head_size);
@@ -77,7 +77,8 @@ std::uint64_t canvas_bytes(const ModelConfig& config, Kept kept) {
       kFloat;
   const std::uint64_t logits = size(logit_rows(static_cast<int>(kCanvas), config.vocab_size)) *
                                size(config.vocab_size) * kFloat;
-  return cache + rows + chunk + logits;
+  const std::uint64_t products = kept == Kept::Bf16 ? kernels::cuda::kCublasLtWorkspace : 0;
+  return cache + rows + chunk + logits + products;
 }
 
 std::uint64_t total_bytes(const ModelConfig& config, const ModelTensors& tensors, Kept kept) {

@@ -6,11 +6,13 @@
 #include <cstdlib>
 #include <cstring>
 #include <functional>
+#include <memory>
 #include <string>
 #include <vector>
 
 #include <cuda_runtime_api.h>
 
+#include "kernels/cuda/cublaslt.h"
 #include "kernels/cuda/cuda_kernels.h"
 #include "kernels/cuda/device_buffer.h"
 
@@ -18,6 +20,7 @@ namespace lacuna::bench {
 namespace {
 
 using kernels::cuda::AttentionOp;
+using kernels::cuda::CublasLt;
 using kernels::cuda::DeviceBuffer;
 using kernels::cuda::DeviceMatrix;
 using kernels::cuda::KvType;
@@ -38,7 +41,7 @@ class Report {
   explicit Report(const Options& options) : options_(options) {
     LACUNA_CUDA_CHECK(cudaEventCreate(&start_));
     LACUNA_CUDA_CHECK(cudaEventCreate(&stop_));
-    if (!options_.json) std::printf("%-44s %10s %10s %10s\n", "kernel", "us", "GB/s", "TFLOP/s");
+    if (!options_.json) std::printf("%-56s %10s %10s %10s\n", "kernel", "us", "GB/s", "TFLOP/s");
   }
   Report(const Report&) = delete;
   Report& operator=(const Report&) = delete;
@@ -69,7 +72,7 @@ class Report {
       std::printf("{\"kernel\":\"%s\",\"us\":%.3f,\"gb_per_s\":%.1f,\"tflop_per_s\":%.2f}\n",
                   name.c_str(), seconds * 1e6, bytes / seconds * 1e-9, flops / seconds * 1e-12);
     } else {
-      std::printf("%-44s %10.2f %10.1f %10.2f\n", name.c_str(), seconds * 1e6,
+      std::printf("%-56s %10.2f %10.1f %10.2f\n", name.c_str(), seconds * 1e6,
                   bytes / seconds * 1e-9, flops / seconds * 1e-12);
     }
   }
@@ -111,7 +114,10 @@ const char* name_of(WeightType type) {
 }
 
 // Copies of the matrix, more than an L2 cache holds, are used in turn: a step reads each matrix once.
-void bench_matmul(Report& report, const char* what, int n, int k, WeightType type) {
+// Products with bf16 are made by our kernel and, where it is, by `library`: which one is the faster
+// from how many rows on is what kOwnRows should say.
+void bench_matmul(Report& report, CublasLt* library, const char* what, int n, int k,
+                  WeightType type) {
   constexpr std::size_t kBeyondL2 = std::size_t{256} << 20;
   constexpr int kGroup = 32;
   const std::size_t rows = static_cast<std::size_t>(kernels::cuda::padded_n(n));
@@ -122,32 +128,40 @@ void bench_matmul(Report& report, const char* what, int n, int k, WeightType typ
   const DeviceBuffer scales = zeros(rows * sizeof(float));
   const DeviceBuffer steps = zeros(groups);
   const DeviceBuffer offsets = zeros(groups);
-  for (const int M : {8, 16, 32, 64}) {
+  for (const int M : {8, 16, 32, 64, 128, 512}) {
     const DeviceBuffer x = zeros(static_cast<std::size_t>(M) * k * sizeof(float));
     const DeviceBuffer y = zeros(static_cast<std::size_t>(M) * n * sizeof(float));
     const DeviceBuffer scratch = zeros(kernels::cuda::matmul_scratch(M, k));
-    report.run(std::string(what) + " " + name_of(type) + " M=" + std::to_string(M) +
-                   " n=" + std::to_string(n) + " k=" + std::to_string(k),
-               static_cast<double>(bytes), 2.0 * M * n * k, [&](int call) {
-                 const DeviceMatrix w = {.data = weights.as<std::byte>() +
-                                                 static_cast<std::size_t>(call) % copies * bytes,
-                                         .scales = scales.as<float>(),
-                                         .steps = steps.as<std::uint8_t>(),
-                                         .offsets = offsets.as<std::int8_t>(),
-                                         .group = kGroup,
-                                         .n = n,
-                                         .k = k,
-                                         .type = type};
-                 kernels::cuda::matmul({.y = y.as<float>(),
-                                        .x = x.as<float>(),
-                                        .w = w,
-                                        .bias = nullptr,
-                                        .M = M,
-                                        .x_stride = k,
-                                        .accumulate = false,
-                                        .scratch = scratch.as<void>()},
-                                       nullptr);
-               });
+    const auto product = [&](int call) {
+      return MatmulOp{
+          .y = y.as<float>(),
+          .x = x.as<float>(),
+          .w = {.data = weights.as<std::byte>() + static_cast<std::size_t>(call) % copies * bytes,
+                .scales = scales.as<float>(),
+                .steps = steps.as<std::uint8_t>(),
+                .offsets = offsets.as<std::int8_t>(),
+                .group = kGroup,
+                .n = n,
+                .k = k,
+                .type = type},
+          .bias = nullptr,
+          .M = M,
+          .x_stride = k,
+          .accumulate = false,
+          .scratch = scratch.as<void>()};
+    };
+    const std::string name = std::string(what) + " " + name_of(type) + " M=" + std::to_string(M) +
+                             " n=" + std::to_string(n) + " k=" + std::to_string(k);
+    const auto run = [&](const std::string& label, const std::function<void(int)>& body) {
+      report.run(label, static_cast<double>(bytes), 2.0 * M * n * k, body);
+    };
+    run(name, [&](int call) { kernels::cuda::matmul(product(call), nullptr); });
+    if (type != WeightType::Bf16 || library == nullptr) continue;
+    if (!library->multiply(product(0), nullptr)) {
+      std::fprintf(stderr, "cuda_bench: cuBLASLt has no algorithm for %s\n", name.c_str());
+      continue;
+    }
+    run(name + ", cuBLASLt", [&](int call) { library->multiply(product(call), nullptr); });
   }
 }
 
@@ -229,6 +243,9 @@ Options parse(int argc, char** argv) {
 void run_all(const Options& options) {
   Report report(options);
   bench_copy(report);
+  const std::unique_ptr<CublasLt> library = CublasLt::open(nullptr);
+  if (library == nullptr)
+    std::fprintf(stderr, "cuda_bench: no cuBLASLt was found: its products are not measured\n");
   struct Matrix {
     const char* what;
     int n;
@@ -238,7 +255,7 @@ void run_all(const Options& options) {
     for (const Matrix& matrix :
          {Matrix{"qkv", 4608, 3584}, Matrix{"o", 3584, 3584}, Matrix{"gate_up", 37888, 3584},
           Matrix{"down", 3584, 18944}, Matrix{"head", 152064, 3584}})
-      bench_matmul(report, matrix.what, matrix.n, matrix.k, type);
+      bench_matmul(report, library.get(), matrix.what, matrix.n, matrix.k, type);
   bench_attention(report, options.context);
   bench_draw(report);
 }

@@ -4,6 +4,7 @@
 #include <utility>
 #include <vector>
 
+#include "kernels/cuda/cublaslt.h"
 #include "kernels/cuda/cuda_kernels.h"
 #include "kernels/cuda/device_buffer.h"
 #include "kernels/cuda/device_matrix.h"
@@ -67,8 +68,11 @@ class Parcel {
 
 class CudaBackend final : public Backend {
  public:
-  CudaBackend(int index, KvType kv_type, ThreadPool& pool)
-      : index_(index), kv_type_(kv_type), pool_(pool) {
+  CudaBackend(int index, KvType kv_type, ThreadPool& pool, const char* cublaslt)
+      : index_(index),
+        kv_type_(kv_type),
+        pool_(pool),
+        cublaslt_file_(cublaslt == nullptr ? "" : cublaslt) {
     use();
     LACUNA_CUDA_CHECK(cudaStreamCreate(&stream_));
   }
@@ -106,8 +110,16 @@ class CudaBackend final : public Backend {
   std::unique_ptr<Weights> weights(std::span<const MatrixSource> sources, int k,
                                    WeightFormat format) override {
     use();
-    return std::make_unique<MatrixOnDevice>(
-        DeviceWeights::upload(sources, k, weight_type(sources, format), staging_, pool_, stream_));
+    const WeightType type = weight_type(sources, format);
+    // Not before: it is half a gigabyte to map, and exact models do without it.
+    if (type == WeightType::Bf16 && !asked_for_cublaslt_) {
+      asked_for_cublaslt_ = true;
+      cublaslt_ = CublasLt::open(cublaslt_file_.empty() ? nullptr : cublaslt_file_.c_str());
+    }
+    auto matrix = std::make_unique<MatrixOnDevice>(
+        DeviceWeights::upload(sources, k, type, staging_, pool_, stream_));
+    if (cublaslt_ && type == WeightType::Bf16) cublaslt_->prepare(matrix->view(), stream_);
+    return matrix;
   }
 
   std::size_t kv_bytes(int capacity, int K, int P) const override {
@@ -120,15 +132,17 @@ class CudaBackend final : public Backend {
 
   void product(const Product& op) override {
     const DeviceMatrix& w = static_cast<const MatrixOnDevice*>(op.w)->view();
-    cuda::matmul({.y = op.y,
-                  .x = op.x,
-                  .w = w,
-                  .bias = op.bias,
-                  .M = op.M,
-                  .x_stride = op.x_stride,
-                  .accumulate = op.accumulate,
-                  .scratch = scratch_.reserve(matmul_scratch(op.M, w.k))},
-                 stream_);
+    const MatmulOp product = {.y = op.y,
+                              .x = op.x,
+                              .w = w,
+                              .bias = op.bias,
+                              .M = op.M,
+                              .x_stride = op.x_stride,
+                              .accumulate = op.accumulate,
+                              .scratch = scratch_.reserve(matmul_scratch(op.M, w.k))};
+    const bool by_library = cublaslt_ && w.type == WeightType::Bf16 && op.M > kOwnRows &&
+                            cublaslt_->multiply(product, stream_);
+    if (!by_library) cuda::matmul(product, stream_);
   }
 
   void rope_store(const RopeStore& op) override {
@@ -262,12 +276,16 @@ class CudaBackend final : public Backend {
   Staging staging_;
   Scratch scratch_;  // of one operation at a time: they run in order
   Parcel parcel_;
+  std::string cublaslt_file_;  // empty: the usual names
+  bool asked_for_cublaslt_ = false;
+  std::unique_ptr<CublasLt> cublaslt_;  // null: not asked for, or not there
 };
 
 }  // namespace
 
-std::unique_ptr<Backend> open_cuda(int index, KvType kv_type, ThreadPool& pool) {
-  return std::make_unique<CudaBackend>(index, kv_type, pool);
+std::unique_ptr<Backend> open_cuda(int index, KvType kv_type, ThreadPool& pool,
+                                   const char* cublaslt) {
+  return std::make_unique<CudaBackend>(index, kv_type, pool, cublaslt);
 }
 
 DeviceMemory memory_of_cuda(int index) {

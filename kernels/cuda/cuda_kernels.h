@@ -205,8 +205,16 @@ void draw_rows(const DrawRows& op, CUstream_st* stream);
 
 // All of it for the engine: a device with a stream of its own. Keys and values of heads that the
 // tensor cores cannot take are floats whatever `kv_type`. `pool`, which outlives it, makes the rows
-// of weights while they are loaded.
-std::unique_ptr<Backend> open_cuda(int index, KvType kv_type, ThreadPool& pool);
+// of weights while they are loaded. Products of more than 64 rows with Bf16 weights are made by
+// cuBLASLt where it is; `cublaslt` is its file, null: the usual names.
+std::unique_ptr<Backend> open_cuda(int index, KvType kv_type, ThreadPool& pool,
+                                   const char* cublaslt = nullptr);
+
+// What cuBLASLt is given to work in: as much as NVIDIA recommends for Hopper; older GPUs need less.
+inline constexpr std::size_t kCublasLtWorkspace = std::size_t{32} << 20;
+
+// As "13.1.0"; empty where the library is not found.
+std::string cublaslt_version();
 
 struct DeviceMemory {
   std::size_t free_bytes = 0;

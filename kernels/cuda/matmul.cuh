@@ -7,6 +7,8 @@ namespace lacuna::kernels::cuda {
 
 void matmul_f32(const MatmulOp& op, CUstream_st* stream);
 void matmul_tensor(const MatmulOp& op, CUstream_st* stream);
+// x as bf16 into the scratch: [rows rounded up to 64][padded_k(k)], zeros where x has nothing.
+void round_rows(const MatmulOp& op, CUstream_st* stream);
 
 #if defined(__CUDACC__) || defined(LACUNA_CUDA_EMULATOR)
 __device__ inline void finish(const MatmulOp& op, int m, int n, float sum) {

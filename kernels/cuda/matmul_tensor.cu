@@ -162,7 +162,6 @@ __global__ void __launch_bounds__(kThreads) matmul_tensor_kernel(MatmulOp op) {
   }
 }
 
-// x as bf16, [rows rounded up to 64][k_padded], zeros where x has nothing.
 __global__ void round_rows_kernel(MatmulOp op) {
   const int k_padded = padded_k(op.w.k);
   const int m = blockIdx.x;
@@ -195,8 +194,12 @@ std::size_t matmul_scratch(int M, int k) {
   return static_cast<std::size_t>(padded_rows(M)) * padded_k(k) * sizeof(std::uint16_t);
 }
 
-void matmul_tensor(const MatmulOp& op, CUstream_st* stream) {
+void round_rows(const MatmulOp& op, CUstream_st* stream) {
   launch(round_rows_kernel, {.grid = padded_rows(op.M), .block = kThreads}, stream, op);
+}
+
+void matmul_tensor(const MatmulOp& op, CUstream_st* stream) {
+  round_rows(op, stream);
   switch (op.w.type) {
     case WeightType::Bf16:
       return launch_for_rows<WeightType::Bf16>(op, stream);

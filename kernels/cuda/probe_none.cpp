@@ -9,9 +9,11 @@ CudaProbe probe() noexcept {
   return result;
 }
 
-std::unique_ptr<Backend> open_cuda(int, KvType, ThreadPool&) {
+std::unique_ptr<Backend> open_cuda(int, KvType, ThreadPool&, const char*) {
   throw DeviceError("built without CUDA", false);
 }
+
+std::string cublaslt_version() { return {}; }
 
 DeviceMemory memory_of_cuda(int) { throw DeviceError("built without CUDA", false); }
 

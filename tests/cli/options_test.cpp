@@ -226,6 +226,9 @@ TEST(DoctorTest, JudgesTheMachine) {
   EXPECT_EQ(check_memory(cpu).status, Check::Status::Ok);
   EXPECT_EQ(check_cuda({.built = true, .problem = "no driver"}).status, Check::Status::Warn);
   EXPECT_EQ(check_cuda({.problem = "not built"}).status, Check::Status::Ok);
+  EXPECT_EQ(check_cublaslt("").status, Check::Status::Warn);
+  EXPECT_FALSE(check_cublaslt("").advice.empty());
+  EXPECT_EQ(check_cublaslt("13.1.0").found, "cuBLASLt 13.1.0");
 }
 
 }  // namespace

@@ -8,6 +8,9 @@
 #include "tests/helpers/temporary_folder.h"
 #include "tests/helpers/tiny_model.h"
 #include "tests/helpers/two_devices.h"
+#ifdef LACUNA_CUDA_EMULATOR
+#include "tests/helpers/cuda_emulator/fake_cublaslt.h"
+#endif
 
 namespace lacuna::engine {
 namespace {
@@ -105,6 +108,29 @@ TEST_F(CudaForwardTest, LogitsOfReducedWeightsAreNearThoseInFloat) {
     }
   }
 }
+
+#ifdef LACUNA_CUDA_EMULATOR
+// So many rows that the library multiplies them.
+TEST_F(CudaForwardTest, LogitsOfManyRowsAreThoseOfOurKernels) {
+  const ReferenceModel cpu("dream-tiny");
+  const auto V = static_cast<std::size_t>(cpu.vocab_size());
+  Ids ids(70);
+  for (std::size_t i = 0; i < ids.size(); ++i) ids[i] = static_cast<std::int32_t>(i * 7 % 50);
+  const ForwardLimits limits{.canvas = static_cast<int>(ids.size())};
+  kernels::CpuContext context(kernels::best_isa(), 1);
+  const auto logits_with = [&](const char* library) {
+    const auto device = kernels::cuda::open_cuda(0, KvType::Bf16, context.pool(), library);
+    const Transformer there = Transformer::load(cpu.checkpoint.config(), cpu.checkpoint.tensors(),
+                                                *device, WeightFormat::Bf16);
+    return logits_of({there, context, limits, kernels::Precision::F32}, ids, V);
+  };
+  const int before = cuda_emulator::fake_cublaslt().products;
+  const std::vector<float> got = logits_with(LACUNA_FAKE_CUBLASLT);
+  EXPECT_GT(cuda_emulator::fake_cublaslt().products, before);
+  // Sums in another order now and then round an activation to the next bf16.
+  EXPECT_LE(relative_rms(got, logits_with(nullptr)), 5e-3);
+}
+#endif
 
 // As after an edit: a token that is new, and what follows it moved by one.
 TEST_F(CudaForwardTest, WhatOutlivesAPassIsThatOfTheCpu) {
