@@ -147,24 +147,24 @@ std::string take(Settings& settings, const SettingInfo& setting, const Json& val
     if (number >= setting.least && number <= setting.most) return "";
     return "must be from " + number_text(setting.least) + " to " + number_text(setting.most);
   };
-  return std::visit(Overloaded{[&](bool Settings::* field) -> std::string {
+  return std::visit(Overloaded{[&](bool Settings::*field) -> std::string {
                                  if (!value.is_boolean()) return "must be true or false";
                                  settings.*field = value.get<bool>();
                                  return "";
                                },
-                               [&](int Settings::* field) -> std::string {
+                               [&](int Settings::*field) -> std::string {
                                  if (!value.is_number_integer()) return "must be a whole number";
                                  const std::string problem = bounded(value.get<double>());
                                  if (problem.empty()) settings.*field = value.get<int>();
                                  return problem;
                                },
-                               [&](double Settings::* field) -> std::string {
+                               [&](double Settings::*field) -> std::string {
                                  if (!value.is_number()) return "must be a number";
                                  const std::string problem = bounded(value.get<double>());
                                  if (problem.empty()) settings.*field = value.get<double>();
                                  return problem;
                                },
-                               [&](std::string Settings::* field) -> std::string {
+                               [&](std::string Settings::*field) -> std::string {
                                  if (!value.is_string()) return "must be a string";
                                  const auto text = value.get<std::string>();
                                  const Strings& choices = setting.choices;
@@ -177,7 +177,7 @@ std::string take(Settings& settings, const SettingInfo& setting, const Json& val
                                  settings.*field = text;
                                  return "";
                                },
-                               [&](Languages Settings::* field) -> std::string {
+                               [&](Languages Settings::*field) -> std::string {
                                  if (!value.is_object())
                                    return "must be an object of true and false";
                                  Languages languages;
@@ -189,7 +189,7 @@ std::string take(Settings& settings, const SettingInfo& setting, const Json& val
                                  settings.*field = std::move(languages);
                                  return "";
                                },
-                               [&](Strings Settings::* field) -> std::string {
+                               [&](Strings Settings::*field) -> std::string {
                                  if (!value.is_array()) return "must be a list of strings";
                                  Strings strings;
                                  for (const Json& item : value) {
@@ -301,6 +301,19 @@ std::string_view name_of(SettingSource source) {
   return kNames[static_cast<std::size_t>(source)];
 }
 
+Json chosen_settings(const SettingsState& state) {
+  Json chosen = Json::object();
+  for (const SettingInfo& setting : setting_table()) {
+    const auto source = state.sources.find(setting.name);
+    if (source == state.sources.end()) continue;
+    Json value = value_of(state.values, setting);
+    if (setting.secret && value != Json("")) value = "(hidden)";
+    chosen[std::string(setting.name)] = {{"value", std::move(value)},
+                                         {"source", name_of(source->second)}};
+  }
+  return chosen;
+}
+
 void merge(SettingsState& state, const Json& values, SettingSource source, std::string_view where) {
   if (!values.is_object()) {
     state.warnings.push_back(std::string(where) + ": settings must be an object");
@@ -401,7 +414,8 @@ std::string settings_markdown() {
       "command line, and for settings of a session the editor (`initializationOptions`, section "
       "`lacuna` of its configuration). A dot stands for an object in an object: `idle.exitMinutes` "
       "is `{\"idle\": {\"exitMinutes\": 30}}`. An unknown key or a bad value is warned of, and the "
-      "value before it stays. `lacuna doctor` shows where each value came from.\n\n"
+      "value before it stays. `lacuna doctor` shows where each value came from, those "
+      "of the daemon that runs and of its editors included.\n\n"
       "| setting | of | default | bounds | environment | meaning |\n|---|---|---|---|---|---|\n";
   for (const SettingInfo& setting : table()) {
     std::string bounds;
