@@ -33,7 +33,7 @@ struct SessionHost {
   // Never given the text of a document.
   std::function<void(LogLevel level, const std::string& line)> log;
   std::function<std::vector<SessionFacts>()> sessions;  // all that there are
-  std::function<void()> end_daemon;  // empty where there is none to end
+  std::function<void()> end_daemon;                     // empty where there is none to end
   // Runs `work` away from the loop's thread, and then `done` on it. False, and neither is called, when
   // too much waits. Empty: nothing can be done in the background.
   std::function<bool(std::function<void()> work, std::function<void()> done)> in_background = {};

@@ -147,24 +147,24 @@ std::string take(Settings& settings, const SettingInfo& setting, const Json& val
     if (number >= setting.least && number <= setting.most) return "";
     return "must be from " + number_text(setting.least) + " to " + number_text(setting.most);
   };
-  return std::visit(Overloaded{[&](bool Settings::*field) -> std::string {
+  return std::visit(Overloaded{[&](bool Settings::* field) -> std::string {
                                  if (!value.is_boolean()) return "must be true or false";
                                  settings.*field = value.get<bool>();
                                  return "";
                                },
-                               [&](int Settings::*field) -> std::string {
+                               [&](int Settings::* field) -> std::string {
                                  if (!value.is_number_integer()) return "must be a whole number";
                                  const std::string problem = bounded(value.get<double>());
                                  if (problem.empty()) settings.*field = value.get<int>();
                                  return problem;
                                },
-                               [&](double Settings::*field) -> std::string {
+                               [&](double Settings::* field) -> std::string {
                                  if (!value.is_number()) return "must be a number";
                                  const std::string problem = bounded(value.get<double>());
                                  if (problem.empty()) settings.*field = value.get<double>();
                                  return problem;
                                },
-                               [&](std::string Settings::*field) -> std::string {
+                               [&](std::string Settings::* field) -> std::string {
                                  if (!value.is_string()) return "must be a string";
                                  const auto text = value.get<std::string>();
                                  const Strings& choices = setting.choices;
@@ -177,7 +177,7 @@ std::string take(Settings& settings, const SettingInfo& setting, const Json& val
                                  settings.*field = text;
                                  return "";
                                },
-                               [&](Languages Settings::*field) -> std::string {
+                               [&](Languages Settings::* field) -> std::string {
                                  if (!value.is_object())
                                    return "must be an object of true and false";
                                  Languages languages;
@@ -189,7 +189,7 @@ std::string take(Settings& settings, const SettingInfo& setting, const Json& val
                                  settings.*field = std::move(languages);
                                  return "";
                                },
-                               [&](Strings Settings::*field) -> std::string {
+                               [&](Strings Settings::* field) -> std::string {
                                  if (!value.is_array()) return "must be a list of strings";
                                  Strings strings;
                                  for (const Json& item : value) {
