@@ -157,16 +157,6 @@ await test('a daemon that is killed comes back without a word', async () => {
   assert.equal(await toasts(), 0);
 });
 
-await test('the memory of the model is given back, and the next request loads it', async () => {
-  await editor.openFile('a.py');
-  await suggestion();
-  await editor.keys('Escape');
-  await editor.command('Lacuna: Unload Model');
-  await editor.notification('the next request loads it again');
-  await editor.command('Notifications: Clear All Notifications');
-  await suggestion();
-});
-
 await test('off ends the server, on starts it', async () => {
   await editor.command('Lacuna: Disable');
   await until(() => servers().length === 0, 'the end of the server');

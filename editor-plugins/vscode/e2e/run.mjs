@@ -1,7 +1,7 @@
 // The extension in a real VS Code against a scripted server. Slow: minutes on a busy machine, so not a part of every test run.
 //   npm run package && npm run e2e -- VSCODE_FOLDER [PICTURES]
 import assert from 'node:assert/strict';
-import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { mkdirSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { Editor, makeTest, scripted, until } from './editor.mjs';
 
@@ -175,22 +175,6 @@ await test('off ends the process, on starts it', async () => {
   await until(() => editor.servers(`server.mjs ${editor.log}`).length === 0, 'the end of the server');
   assert.equal(editor.messages().at(-1).method, 'exit');
   await editor.command('Lacuna: Enable');
-  await until(() => editor.servers(`server.mjs ${editor.log}`).length === 1, 'the server');
-});
-
-await test('off and on change the setting of the workspace, too, where it has one', async () => {
-  const path = join(editor.project, '.vscode', 'settings.json');
-  const ofWorkspace = () => JSON.parse(readFileSync(path, 'utf8'))['lacuna.enable'];
-  mkdirSync(join(editor.project, '.vscode'));
-  writeFileSync(path, '{ "lacuna.enable": true }');
-  await until(async () => {
-    await editor.command('Lacuna: Disable');
-    return ofWorkspace() === false;
-  }, 'the setting of the workspace');
-  assert.equal(editor.setting('lacuna.enable'), false);
-  await until(() => editor.servers(`server.mjs ${editor.log}`).length === 0, 'the end of the server');
-  await editor.command('Lacuna: Enable');
-  await until(() => ofWorkspace() === true && editor.setting('lacuna.enable') === true, 'both settings');
   await until(() => editor.servers(`server.mjs ${editor.log}`).length === 1, 'the server');
 });
 
