@@ -4,6 +4,7 @@
 #include <unistd.h>
 
 #include "cli/daemon_process.h"
+#include "cli/daemon_status.h"
 #include "cli/format.h"
 #include "cli/load_model.h"
 #include "cli/terminal.h"
@@ -96,32 +97,39 @@ Check check_terminal() {
 }
 
 // The file of the settings, and where each value comes from that is not the default.
-Check check_settings() {
-  const daemon::SettingsState state = daemon::load_settings(environment_variable);
-  std::string found = daemon::settings_file(environment_variable).string();
-  for (const daemon::SettingInfo& setting : daemon::setting_table()) {
-    const auto source = state.sources.find(setting.name);
-    if (source == state.sources.end()) continue;
-    found += "; " + std::string(setting.name) + " = " + value_text(state.values, setting) + " (" +
-             std::string(name_of(source->second)) + ")";
-  }
-  if (state.sources.empty()) found += "; all defaults";
-  if (state.warnings.empty()) return {Status::Ok, "settings", found, ""};
+Check check_settings(const CommonOptions& options) {
+  DaemonOptions given;
+  given.common = options;
+  const Result<daemon::SettingsState> state = settings_of(given);
+  if (!state) return {Status::Warn, "settings", state.error().message, ""};
+  const std::string chosen = settings_text(daemon::chosen_settings(*state));
+  const std::string found = daemon::settings_file(environment_variable).string() + "; " +
+                            (chosen.empty() ? "all defaults" : chosen);
+  if (state->warnings.empty()) return {Status::Ok, "settings", found, ""};
   std::string advice;
-  for (const std::string& warning : state.warnings) {
+  for (const std::string& warning : state->warnings) {
     advice += (advice.empty() ? "" : "; ") + warning;
   }
   return {Status::Warn, "settings", found, advice};
 }
 
-// Whether the daemon of this user runs.
+// Whether the daemon of this user runs, and what it and its editors were told: it has read file and
+// environment when it began, and they may have changed since.
 Check check_daemon() {
+  constexpr double kSeconds = 5;
   const Result<std::filesystem::path> socket = socket_of({});
   if (!socket) return {Status::Warn, "daemon", socket.error().message, ""};
-  const Result<int> connected = daemon::connect_to(*socket);
-  if (!connected) return {Status::Ok, "daemon", "not running; the first editor starts it", ""};
-  close(*connected);
-  return {Status::Ok, "daemon", "running at " + socket->string(), ""};
+  const Result<lsp::Json> status = status_of_daemon(*socket, kSeconds);
+  if (status) {
+    return {Status::Ok, "daemon",
+            "running at " + socket->string() + "; " + describe_daemon(*status), ""};
+  }
+  if (status.error().code == ErrorCode::NotFound) {
+    return {Status::Ok, "daemon", "not running; the first editor starts it", ""};
+  }
+  return {Status::Warn, "daemon",
+          "running at " + socket->string() + ", but " + status.error().message,
+          "end it; the next editor starts another"};
 }
 
 }  // namespace
@@ -175,7 +183,7 @@ std::vector<Check> run_checks(const CommonOptions& options) {
   if (!cuda.gpus.empty()) checks.push_back(check_cublaslt(engine::probe_cublaslt()));
   checks.push_back(check_device(options, cuda));
   if (checks.back().status != Status::Fail) check_model(options, checks);
-  checks.push_back(check_settings());
+  checks.push_back(check_settings(options));
   checks.push_back(check_daemon());
   checks.push_back(check_terminal());
   return checks;

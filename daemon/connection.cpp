@@ -169,6 +169,11 @@ Connection::Connection(asio::io_context& loop, int in, int out, std::string name
   impl_->read();
 }
 
+SessionFacts Connection::facts() const {
+  if (impl_->session == nullptr) return {.name = impl_->name, .client = {}, .settings = "{}"};
+  return impl_->session->facts();
+}
+
 Connection::~Connection() {
   impl_->on_end = nullptr;
   impl_->end(1);

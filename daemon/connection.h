@@ -25,6 +25,8 @@ class Connection {
   Connection& operator=(const Connection&) = delete;
   ~Connection();
 
+  SessionFacts facts() const;
+
  private:
   struct Impl;
   std::shared_ptr<Impl> impl_;

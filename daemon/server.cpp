@@ -69,7 +69,12 @@ class Server {
                      .settings = &options_.settings,
                      .send = {},
                      .log = options_.log,
-                     .session_count = [this] { return connections_.size(); },
+                     .sessions =
+                         [this] {
+                           std::vector<SessionFacts> all;
+                           for (const auto& [key, it] : connections_) all.push_back(it->facts());
+                           return all;
+                         },
                      .end_daemon = {},
                      .in_background =
                          [this](std::function<void()> work, std::function<void()> done) {

@@ -439,6 +439,15 @@ void Session::Impl::on_status(const Message& message) {
   const EngineState engine = host.fills->state();
   const Result<std::string> uri = lsp::read_document_uri(message.params);
   const Document* open = uri ? document(*uri) : nullptr;
+  Json editors = Json::array();
+  for (const SessionFacts& facts : host.sessions()) {
+    Json theirs = Json::object();
+    const Json all = Json::parse(facts.settings);
+    for (const auto& [setting, chosen] : all.items()) {
+      if (chosen["source"] == name_of(SettingSource::Editor)) theirs[setting] = chosen["value"];
+    }
+    editors.push_back({{"session", facts.name}, {"name", facts.client}, {"settings", theirs}});
+  }
   answer(message.id, {{"document", open == nullptr ? Json() : document_status(*open)},
                       {"lastSeconds", last_seconds},
                       {"version", host.version},
@@ -453,7 +462,9 @@ void Session::Impl::on_status(const Message& message) {
                         {"loadSeconds", engine.model.load_seconds}}},
                       {"queue", {{"waiting", engine.queued}, {"running", engine.running}}},
                       {"idleSeconds", engine.idle_seconds},
-                      {"sessions", host.session_count()},
+                      {"sessions", editors.size()},
+                      {"editors", editors},
+                      {"settings", chosen_settings(settings)},
                       {"session",
                        {{"name", name},
                         {"enabled", settings.values.enable},
@@ -567,6 +578,14 @@ void Session::receive(std::string_view body) { impl_->receive(body); }
 bool Session::has_exited() const { return impl_->state == Impl::State::Exited; }
 
 int Session::exit_code() const { return impl_->exit_code; }
+
+SessionFacts Session::facts() const {
+  return {
+      .name = impl_->name,
+      .client = impl_->client.client_name,
+      .settings =
+          chosen_settings(impl_->settings).dump(-1, ' ', false, Json::error_handler_t::replace)};
+}
 
 std::int64_t Session::client_process_id() const { return impl_->client.process_id.value_or(0); }
 

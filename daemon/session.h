@@ -3,11 +3,12 @@
 // Loop thread only. Never blocks.
 #pragma once
 
-#include <cstddef>
+#include <cstdint>
 #include <functional>
 #include <memory>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "daemon/fill_service.h"
 #include "daemon/settings.h"
@@ -15,6 +16,13 @@
 namespace lacuna::daemon {
 
 enum class LogLevel : std::uint8_t { Error, Info, Debug };
+
+// What other sessions are told of one.
+struct SessionFacts {
+  std::string name;
+  std::string client;    // as it calls itself; may be empty
+  std::string settings;  // chosen_settings() as JSON text
+};
 
 // What a session needs of whoever runs it. All of it outlives the session.
 struct SessionHost {
@@ -24,8 +32,8 @@ struct SessionHost {
   std::function<void(std::string body)> send;
   // Never given the text of a document.
   std::function<void(LogLevel level, const std::string& line)> log;
-  std::function<std::size_t()> session_count;
-  std::function<void()> end_daemon;  // empty where there is none to end
+  std::function<std::vector<SessionFacts>()> sessions;  // all that there are
+  std::function<void()> end_daemon;                     // empty where there is none to end
   // Runs `work` away from the loop's thread, and then `done` on it. False, and neither is called, when
   // too much waits. Empty: nothing can be done in the background.
   std::function<bool(std::function<void()> work, std::function<void()> done)> in_background = {};
@@ -48,6 +56,7 @@ class Session {
   int exit_code() const;
   // Of the editor, where it told; 0 otherwise.
   std::int64_t client_process_id() const;
+  SessionFacts facts() const;
 
  private:
   struct Impl;

@@ -301,6 +301,19 @@ std::string_view name_of(SettingSource source) {
   return kNames[static_cast<std::size_t>(source)];
 }
 
+Json chosen_settings(const SettingsState& state) {
+  Json chosen = Json::object();
+  for (const SettingInfo& setting : setting_table()) {
+    const auto source = state.sources.find(setting.name);
+    if (source == state.sources.end()) continue;
+    Json value = value_of(state.values, setting);
+    if (setting.secret && value != Json("")) value = "(hidden)";
+    chosen[std::string(setting.name)] = {{"value", std::move(value)},
+                                         {"source", name_of(source->second)}};
+  }
+  return chosen;
+}
+
 void merge(SettingsState& state, const Json& values, SettingSource source, std::string_view where) {
   if (!values.is_object()) {
     state.warnings.push_back(std::string(where) + ": settings must be an object");
@@ -401,7 +414,8 @@ std::string settings_markdown() {
       "command line, and for settings of a session the editor (`initializationOptions`, section "
       "`lacuna` of its configuration). A dot stands for an object in an object: `idle.exitMinutes` "
       "is `{\"idle\": {\"exitMinutes\": 30}}`. An unknown key or a bad value is warned of, and the "
-      "value before it stays. `lacuna doctor` shows where each value came from.\n\n"
+      "value before it stays. `lacuna doctor` shows where each value came from, those "
+      "of the daemon that runs and of its editors included.\n\n"
       "| setting | of | default | bounds | environment | meaning |\n|---|---|---|---|---|---|\n";
   for (const SettingInfo& setting : table()) {
     std::string bounds;

@@ -91,6 +91,9 @@ struct SettingsState {
   std::vector<std::string> warnings;  // a clause each, with key and source; the old value stood
 };
 
+// What does not come from the defaults: name -> {"value", "source"}, with secrets hidden.
+nlohmann::json chosen_settings(const SettingsState& state);
+
 // Takes the values of an object. Unknown keys and bad values become warnings and change nothing,
 // and so do settings of the daemon where the source is Editor. `where` names the source in them.
 void merge(SettingsState& state, const nlohmann::json& values, SettingSource source,

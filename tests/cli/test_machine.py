@@ -1,10 +1,17 @@
 """lacuna model, doctor and bench: what they say about models and machines."""
 
 import json
+import os
+import pathlib
 import shutil
+import subprocess
+import sys
 import unittest
 
-from lacuna_process import MODEL, ROOT, LacunaTest, lacuna
+from lacuna_process import EXECUTABLE, MODEL, ROOT, LacunaTest, lacuna
+
+sys.path.insert(0, str(ROOT / "tests" / "daemon"))
+from lsp_client import Client  # noqa: E402
 
 DREAM = ROOT / "tests" / "data" / "reference" / "dream-tiny"
 
@@ -71,6 +78,45 @@ class Doctor(LacunaTest):
         self.assertEqual(result.returncode, 1)
         self.assertRegex(result.stdout.decode(), r"(?m)^fail +model .*nowhere")
         self.assertIn("-> ", result.stdout.decode())
+
+
+    def test_says_where_each_setting_comes_from(self):
+        environment = {f"XDG_{name}": str(self.folder / name) for name in
+                       ("RUNTIME_DIR", "STATE_HOME", "CONFIG_HOME", "CACHE_HOME", "DATA_HOME")}
+        for folder in environment.values():
+            pathlib.Path(folder).mkdir(mode=0o700)
+        config = self.write("config.json", '{"maxQueued": 32, "http": {"token": "a secret"}}')
+        environment |= {"LACUNA_CONFIG": str(config), "LACUNA_THREADS": "1"}
+
+        def found(name, *args):
+            report = json.loads(self.run_ok("doctor", "--json", *args, env=environment).stdout)
+            return next(check["found"] for check in report["checks"] if check["name"] == name)
+
+        with self.subTest("file, environment and command line"):
+            text = found("settings", "--device", "cpu")
+            for one in ("maxQueued = 32 (file)", "threads = 1 (environment)",
+                        'device = "cpu" (command line)', 'http.token = "(hidden)" (file)'):
+                self.assertIn(one, text)
+            self.assertNotIn("a secret", text)
+            self.assertIn("not running", found("daemon"))
+
+        with self.subTest("what a daemon and its editors were told"):
+            daemon = subprocess.Popen([EXECUTABLE, "serve", "--set", "idle.exitMinutes=5"],
+                                      env={**os.environ, **environment}, stderr=subprocess.PIPE)
+            self.addCleanup(daemon.stderr.close)
+            self.addCleanup(daemon.wait)
+            self.addCleanup(daemon.terminate)
+            self.assertIn(b"listening", daemon.stderr.readline())
+            editor = Client([EXECUTABLE, "lsp"], env={**os.environ, **environment})
+            self.addCleanup(editor.close)
+            editor.initialize(clientInfo={"name": "Ed"}, initializationOptions={"profile": "quality"})
+            config.write_text("{}")
+            text = found("daemon")
+            for one in ("idle.exitMinutes = 5 (command line)", "maxQueued = 32 (file)", "1 editor;",
+                        'profile = "quality" (editor: Ed)'):
+                self.assertIn(one, text)
+            self.assertNotIn("a secret", text)
+            self.assertNotIn("maxQueued", found("settings"))
 
 
 class Bench(LacunaTest):

@@ -31,7 +31,7 @@ class SessionTest : public testing::Test {
                     .settings = &settings_,
                     .send = [this](std::string body) { sent_.push_back(Json::parse(body)); },
                     .log = [](LogLevel, const std::string&) {},
-                    .session_count = [] { return std::size_t{1}; },
+                    .sessions = [this] { return std::vector<SessionFacts>{session_->facts()}; },
                     .end_daemon = {},
                     .in_background =
                         [this](const std::function<void()>& work, std::function<void()> done) {

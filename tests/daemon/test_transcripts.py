@@ -11,7 +11,11 @@ class Transcripts(unittest.TestCase):
 
 def add(path):
     name = "test_" + path.stem.replace("-", "_")
-    setattr(Transcripts, name, lambda self: transcript.play(path))
+
+    def test(self):
+        transcript.play(path)
+
+    setattr(Transcripts, name, test)
 
 
 for one in sorted(transcript.FOLDER.glob("*.test")):

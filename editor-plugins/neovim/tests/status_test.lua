@@ -8,7 +8,9 @@ local status = [[
   server.on['lacuna/status'] = function(_, reply)
     reply({ model = { phase = 'ready', name = 'lacuna-small', device = 'cpu', numbers = 'f32', bytes = 26000000,
         loadSeconds = 0.25 }, queue = { waiting = 0, running = 1 }, idleSeconds = 3, sessions = 2, lastSeconds = 0.042,
-      version = '0.1', processId = 7, logPath = '/l/o/g', document = { active = false, reason = 'excluded: .env' } })
+      version = '0.1', processId = 7,
+      settings = { profile = { value = 'quality', source = 'editor' } },
+      logPath = '/l/o/g', document = { active = false, reason = 'excluded: .env' } })
   end]]
 
 function tests.the_status_line_says_what_goes_on()
@@ -36,7 +38,8 @@ function tests.status_shows_model_device_and_why_this_file_is_left_out()
   local child = helpers.attached({ script = status, rows = 20, columns = 80 })
   child:keys(':Lacuna status<CR>')
   local screen = child:wait_told('this file: no suggestions, excluded: .env')
-  for _, words in ipairs({ 'lacuna-small, ready', 'device: cpu, numbers: f32', '26.0 MB', '1 running', '42 ms', '/l/o/g' }) do
+  for _, words in ipairs({ 'lacuna-small, ready', 'device: cpu, numbers: f32', '26.0 MB', '1 running', '42 ms',
+    '/l/o/g', 'profile = "quality" (editor)' }) do
     equal(screen:find(words, 1, true) ~= nil, true, words)
   end
   child:stop()

@@ -114,6 +114,12 @@ export function registerCommands(server: Server, fills: Fills): vscode.Disposabl
     },
     showOutput: () => output.show(),
     restart: () => server.restart(),
+    giveMemoryBack: async () => {
+      const answer = await execute<{ when: string }>('lacuna.unloadModel');
+      if (answer) {
+        await show('the memory of the model', [`given back ${answer.when}; the next request loads it again`]);
+      }
+    },
     stopDaemon: async () => {
       // In this order: to write the setting opens a document, which would start the server, and a daemon, again.
       await setEnabled(false);

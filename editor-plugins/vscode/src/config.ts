@@ -38,7 +38,7 @@ export function serverSettings(): Record<string, unknown> {
   return nested(values);
 }
 
-/** The options of the program. Model and device count when it has to start the daemon. */
+/** The options of the program. All but `arguments` count when it has to start the daemon. */
 export function serverArguments(): string[] {
   const all = settings();
   const result = [...(all.get<string[]>('arguments') ?? ['lsp'])];
@@ -47,6 +47,10 @@ export function serverArguments(): string[] {
     if (value) {
       result.push(`--${name}`, value);
     }
+  }
+  const minutes = all.get<number | null>('idleUnloadMinutes');
+  if (typeof minutes === 'number') {
+    result.push('--set', `idle.unloadMinutes=${minutes}`);
   }
   return result;
 }

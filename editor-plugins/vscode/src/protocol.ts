@@ -71,6 +71,8 @@ export interface Status {
   processId?: number;
   logPath?: string;
   lastSeconds?: number;
+  /** Those that are not the defaults. */
+  settings?: Record<string, { value: unknown; source: string }>;
   document?: { active: boolean; reason?: string };
 }
 

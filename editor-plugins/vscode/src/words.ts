@@ -55,6 +55,9 @@ export function describeStatus(status: Status): string[] {
   lines.push(
     `server: lacuna ${status.version ?? '?'}, process ${status.processId ?? '?'}, ${status.sessions ?? 1} sessions`,
   );
+  for (const [name, { value, source }] of Object.entries(status.settings ?? {})) {
+    lines.push(`setting: ${name} = ${JSON.stringify(value)} (${source})`);
+  }
   if (status.logPath) {
     lines.push(`log: ${status.logPath}`);
   }

@@ -37,11 +37,12 @@ describe('the status', () => {
       version: '0.1', processId: 7, sessions: 2, idleSeconds: 3.2, lastSeconds: 0.0424, logPath: '/l',
       model: { phase: 'ready', name: 'small', device: 'cpu', numbers: 'f32', bytes: 26e6, loadSeconds: 0.25 },
       queue: { running: 1, waiting: 0 }, document: { active: false, reason: 'excluded: .env' },
+      settings: { profile: { value: 'quality', source: 'editor' } },
     });
     assert.deepEqual(lines, [
       'model: small, ready', 'device: cpu, numbers: f32', 'size: 26.0 MB, loaded in 0.25 s',
       'work: 1 running, 0 waiting, idle for 3 s', 'last suggestion: 42 ms',
-      'server: lacuna 0.1, process 7, 2 sessions', 'log: /l', 'this file: no suggestions, excluded: .env',
+      'server: lacuna 0.1, process 7, 2 sessions', 'setting: profile = "quality" (editor)', 'log: /l', 'this file: no suggestions, excluded: .env',
     ]);
   });
 

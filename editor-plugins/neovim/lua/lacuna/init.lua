@@ -145,6 +145,9 @@ function M.describe(status)
     status.processId or '?',
     status.sessions or 1
   )
+  for name, setting in vim.spairs(status.settings or {}) do
+    add('setting: %s = %s (%s)', name, vim.json.encode(setting.value), setting.source)
+  end
   if status.logPath then
     add('log: %s', status.logPath)
   end
