@@ -4,8 +4,10 @@
 // other programs to judge.
 // PATHs are files or folders. A hole is a statement, the arguments of a call, or the rest of a line,
 // in turn, and as long in tokens as what stood there, which nothing sees; files with errors of their
-// own are left out. A hole's fill is judged with something neutral in the other holes. Times are
-// processor time of this thread: run it on one. Prints the table of docs/grammar.md.
+// own are left out. A fill without the constraint is judged with what stood there in the other holes;
+// those that are shown are judged together, with what stood there for what is withheld: if the text does
+// not parse, none of them does. Times are processor time of this thread: run it on one. Prints the table
+// of docs/grammar.md.
 #include <algorithm>
 #include <cstdio>
 #include <cstdlib>
@@ -191,14 +193,21 @@ void measure(const engine::Model& model, const Place& place, const std::string& 
   const auto checked = daemon::checked_infill(model, request, {.grammar = &grammar});
   if (!plain || !checked) return;
   if (!folder.empty()) keep_filled(folder, place, request, *checked);
-  const std::vector<Span> holes = daemon::spans_of(request.holes);
-  grammar::Gate gate(grammar, text, holes);
-  for (std::size_t i = 0; i < holes.size(); ++i) {
+  grammar::Gate judge(grammar, place.source->text, place.holes);
+  std::vector<std::string> right;  // what stood there
+  std::vector<std::string> shown;  // that where a fill is withheld
+  for (std::size_t i = 0; i < place.holes.size(); ++i) {
+    right.emplace_back(gold_of(place, i));
+    const bool withheld = checked->holes[i].state == daemon::SyntaxState::Withheld;
+    shown.push_back(withheld ? right.back() : checked->result.fills[i].text);
+  }
+  const bool all_parse = judge.passes(shown);
+  for (std::size_t i = 0; i < place.holes.size(); ++i) {
     const std::string gold = trimmed(gold_of(place, i));
     const auto passes = [&](const std::string& fill) {
-      std::vector<std::string> fills = gate.neutral_fills();
+      std::vector<std::string> fills = right;
       fills[i] = fill;
-      return gate.passes(fills);
+      return judge.passes(fills);
     };
     const std::string& without = plain->result.fills[i].text;
     const std::string& with = checked->result.fills[i].text;
@@ -208,7 +217,7 @@ void measure(const engine::Model& model, const Place& place, const std::string& 
     if (checked->holes[i].state != daemon::SyntaxState::Withheld) {
       ++row.shown;
       row.constrained_parse += checked->holes[i].repairs == 0 ? 1 : 0;
-      row.parse_with += passes(with) ? 1 : 0;
+      row.parse_with += all_parse ? 1 : 0;
       row.exact_with += trimmed(with) == gold ? 1 : 0;
     }
     row.repaired += checked->holes[i].repairs > 0 ? 1 : 0;

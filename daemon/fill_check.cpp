@@ -11,6 +11,9 @@
 namespace lacuna::daemon {
 namespace {
 
+constexpr const char* kTooSlow = "the file, as it is, takes too long to parse";
+constexpr double kDescribeSeconds = 0.05;  // of processor time
+
 std::vector<std::string> texts_of(std::span<const engine::HoleFill> fills) {
   std::vector<std::string> texts;
   texts.reserve(fills.size());
@@ -204,7 +207,11 @@ class Checking {
       HoleSyntax& hole = checked_.holes[i];
       fill.masks_left = 0;  // what is withheld has its own text, without masks
       if (is_admitted(i)) {
-        hole.state = gate_.is_sure() ? SyntaxState::Parses : SyntaxState::NoWorse;
+        hole.state = gate_.is_strict() ? SyntaxState::Parses : SyntaxState::NoWorse;
+        if (gate_.is_out_of_time() && !gate_.is_strict()) {
+          hole.state = SyntaxState::Unchecked;
+          hole.reason = kTooSlow;
+        }
         fill.text = texts_[i];
       } else {
         hole.state = SyntaxState::Withheld;
@@ -247,8 +254,10 @@ Result<std::unique_ptr<grammar::Gate>> begin_checks(const engine::Model& model,
   };
   if (syntax.grammar == nullptr) return unchecked("there is no grammar for the language");
   const std::vector<grammar::Span> spans = spans_of(request.holes);
+  const double begin = thread_seconds();
   std::vector<grammar::PickedHole> places =
-      grammar::describe_holes(*syntax.grammar, request.text, spans);
+      grammar::describe_holes(*syntax.grammar, request.text, spans,
+                              {.stop = request.stop, .until = begin + kDescribeSeconds});
   // Each of these looks at all of the text: in a long file that takes time.
   if (request.stop.stop_requested()) return fail(ErrorCode::Cancelled, "stopped");
   auto gate = std::make_unique<grammar::Gate>(*syntax.grammar, request.text, spans,
@@ -260,8 +269,15 @@ Result<std::unique_ptr<grammar::Gate>> begin_checks(const engine::Model& model,
   for (std::size_t i = 0; i < places.size(); ++i) checked.holes[i].place = std::move(places[i]);
   checked.errors_before = gate->errors_before();
   if (request.stop.stop_requested()) return fail(ErrorCode::Cancelled, "stopped");
+  if (gate->is_out_of_time() && !gate->works()) return unchecked(kTooSlow);
   if (!gate->works()) return unchecked("the parser does not find its way in the file");
-  if (!gate->is_sure()) checked.constraint_off = "the text around the holes is broken already";
+  if (gate->is_out_of_time()) {
+    checked.constraint_off = kTooSlow;
+  } else if (gate->is_strict() && !gate->is_sure()) {
+    checked.constraint_off = "nothing simple was found that parses in the holes";
+  } else if (!gate->is_sure()) {
+    checked.constraint_off = "the text around the holes is broken already";
+  }
   return gate;
 }
 

@@ -351,42 +351,45 @@ bool SyntaxConstraint::is_good(std::size_t idx, const Tokens& trial,
                                std::span<const Proposal> proposals) {
   HoleState& hole = holes_[idx];
   if (completes(hole.witness, trial, mask_) || remember(idx, with_guess(hole, proposals)) ||
-      find_whole(idx, trial)) {
+      witness_fits(idx, trial)) {
     return true;
   }
   const std::size_t left = masks_in(trial);
-  const bool little_left =
-      static_cast<double>(left) <= kLittleLeft * static_cast<double>(trial.size());
-  if (!hole.witness.empty() && (little_left || keep_ == Keep::Always)) return false;
   if (left > 0) {
+    // Asked before more is parsed: a parse that fails is dearer.
     const grammar::Verdict verdict = ask_exactly(idx, trial);
     if (verdict == grammar::Verdict::Impossible) return false;
-    if (verdict == grammar::Verdict::Unknown && !hole.witness.empty()) return false;
-  } else if (hole.refused_at_end < kTriesAtTheEnd) {
+    if (closing_fits(idx, trial)) return true;
+    const bool little_left =
+        static_cast<double>(left) <= kLittleLeft * static_cast<double>(trial.size());
+    const bool keeps = little_left || keep_ == Keep::Always || verdict == grammar::Verdict::Unknown;
+    if (!hole.witness.empty() && keeps) return false;
+  } else if (!hole.witness.empty() || hole.refused_at_end < kTriesAtTheEnd) {
     // The last token makes the whole, and with this one it does not parse.
-    ++hole.refused_at_end;
+    if (hole.witness.empty()) ++hole.refused_at_end;
     return false;
   }
   hole.witness.clear();
   return true;
 }
 
-// Other ways to complete the hole than the model's guess.
-bool SyntaxConstraint::find_whole(std::size_t idx, const Tokens& trial) {
-  if (masks_in(trial) == 0) return false;
+// Whether the hole may have what the remembered whole has in the place of its masks.
+bool SyntaxConstraint::witness_fits(std::size_t idx, const Tokens& trial) {
   const HoleState& hole = holes_[idx];
-  if (!hole.witness.empty()) {
-    Tokens whole = trial;
-    for (std::size_t i = 0; i < whole.size(); ++i) {
-      if (whole[i] == mask_) whole[i] = hole.witness[i];
-    }
-    if (remember(idx, std::move(whole))) return true;
+  if (hole.witness.empty() || masks_in(trial) == 0) return false;
+  Tokens whole = trial;
+  for (std::size_t i = 0; i < whole.size(); ++i) {
+    if (whole[i] == mask_) whole[i] = hole.witness[i];
   }
-  for (const std::string_view tail : kTails) {
+  return remember(idx, std::move(whole));
+}
+
+// Whether hardly more than closing brackets completes the hole.
+bool SyntaxConstraint::closing_fits(std::size_t idx, const Tokens& trial) {
+  return std::any_of(std::begin(kTails), std::end(kTails), [&](std::string_view tail) {
     Tokens whole = closed(trial, tail);
-    if (!whole.empty() && remember(idx, std::move(whole))) return true;
-  }
-  return false;
+    return !whole.empty() && remember(idx, std::move(whole));
+  });
 }
 
 // Nothing for the masks, but `tail` and closing brackets at the end. Empty when they do not fit.
@@ -407,6 +410,8 @@ SyntaxConstraint::Tokens SyntaxConstraint::closed(const Tokens& trial,
 }
 
 bool SyntaxConstraint::remember(std::size_t idx, Tokens tokens) {
+  // A parse that fails takes longer.
+  if (holes_[idx].exact && verdict_of(idx, tokens) == grammar::Verdict::Impossible) return false;
   std::vector<std::string> fills;
   fills.reserve(holes_.size());
   for (const HoleState& hole : holes_) fills.push_back(hole.whole);
@@ -420,7 +425,13 @@ bool SyntaxConstraint::remember(std::size_t idx, Tokens tokens) {
 grammar::Verdict SyntaxConstraint::ask_exactly(std::size_t idx, const Tokens& known) {
   HoleState& hole = holes_[idx];
   if (!hole.exact) hole.exact = make_exact(idx);
-  ExactCheck& exact = *hole.exact;
+  if (hole.exact->checker) ++counts_.exact;
+  return verdict_of(idx, known);
+}
+
+// What the exact checker of the hole says of it.
+grammar::Verdict SyntaxConstraint::verdict_of(std::size_t idx, const Tokens& known) const {
+  const ExactCheck& exact = *holes_[idx].exact;
   if (!exact.checker) return grammar::Verdict::Unknown;
   // Decoded from the beginning: a tokenizer may treat the first token in another way.
   Tokens tokens;
@@ -443,7 +454,6 @@ grammar::Verdict SyntaxConstraint::ask_exactly(std::size_t idx, const Tokens& kn
   }
   pieces.push_back({.text = std::string_view(text).substr(at)});
   pieces.insert(pieces.end(), exact.after.begin(), exact.after.end());
-  ++counts_.exact;
   return exact.checker->check(pieces);
 }
 

@@ -94,13 +94,15 @@ class SyntaxConstraint : public engine::Constraint {
   void check_hole(std::size_t idx, std::span<const Proposal> proposals,
                   std::span<std::uint8_t> accepted);
   bool is_good(std::size_t idx, const Tokens& trial, std::span<const Proposal> proposals);
-  bool find_whole(std::size_t idx, const Tokens& trial);
+  bool witness_fits(std::size_t idx, const Tokens& trial);
+  bool closing_fits(std::size_t idx, const Tokens& trial);
   bool remember(std::size_t idx, Tokens tokens);
   bool guess_parses(const std::vector<std::vector<Proposal>>& of_hole);
   Tokens with_guess(const HoleState& hole, std::span<const Proposal> proposals) const;
   Tokens closed(const Tokens& trial, std::string_view tail) const;
   Tokens placed(std::span<const WitnessToken> witness, const Tokens& known) const;
   grammar::Verdict ask_exactly(std::size_t idx, const Tokens& known);
+  grammar::Verdict verdict_of(std::size_t idx, const Tokens& known) const;
   std::unique_ptr<ExactCheck> make_exact(std::size_t idx) const;
   std::size_t masks_in(const Tokens& tokens) const;
   bool is_text(std::int32_t token) const;

@@ -6,59 +6,25 @@
 #include <utility>
 
 #include "grammar/layout.h"
+#include "grammar/neutral.h"
 #include "grammar/python_rules.h"
+#include "support/processor_time.h"
 
 namespace lacuna::grammar {
 namespace {
 
-// What may stand in a hole to see whether the text around it is sound; shorter ones first.
-constexpr std::string_view kNeutral[] = {"", "x", "1", "x;", "{}", "x)", "()", "pass", ": pass"};
 constexpr std::size_t kTriedOneByOne = 16;  // holes
-// Bytes that are parsed, at most, to find something neutral for one hole after the other: the parser
-// may be slow where it has lost its way.
+// Bytes that are parsed, at most, to find something neutral for one hole after the other.
 constexpr std::size_t kMostSearched = 256 << 10;
+constexpr std::size_t kMostParsed = 48;     // of what neutral_at() has for a hole
+constexpr double kShareOfSearch = 0.6;      // of a gate's time
+constexpr double kUsualSize = 100'000;      // bytes, for which it is enough
+constexpr std::size_t kMostRefused = 4096;  // that are remembered
+constexpr double kShareOfChecker = 0.4;
 constexpr std::size_t kMost = std::numeric_limits<std::size_t>::max();
 // Bytes in errors, and some for each: one that covers all of a function is further from right than two
 // `;` that are missing.
 constexpr std::size_t kCostOfError = 8;
-
-// What closes the brackets that are open at `at` and were opened on its line. Knows no strings: what
-// is made of it is only tried.
-std::string closers_at(std::string_view text, std::size_t at) {
-  constexpr std::string_view kOpen = "([{";
-  constexpr std::string_view kClose = ")]}";
-  std::string closers;
-  const std::size_t line = at == 0 ? 0 : text.rfind('\n', at - 1) + 1;
-  for (const char c : text.substr(line, at - line)) {
-    const std::size_t open = kOpen.find(c);
-    if (open != std::string_view::npos) {
-      closers += kClose[open];
-    } else if (!closers.empty() && closers.back() == c) {
-      closers.pop_back();
-    }
-  }
-  return {closers.rbegin(), closers.rend()};
-}
-
-// Something simple that may be missing at `at`, the likelier first: rests of lines, as that of a call,
-// of a declaration, or of what has its block below, and kNeutral.
-std::vector<std::string> neutral_at(std::string_view text, std::size_t at) {
-  std::vector<std::string> all;
-  const auto add = [&](std::string neutral) {
-    if (std::find(all.begin(), all.end(), neutral) == all.end()) all.push_back(std::move(neutral));
-  };
-  const auto add_rests = [&](const std::string& closers) {
-    for (const std::string_view end : {";", "", " {", ":", ","}) {
-      for (const std::string_view begin : {"", "x", "x x", "x()"}) {
-        add(std::string(begin) + closers + std::string(end));
-      }
-    }
-  };
-  add_rests(closers_at(text, at));
-  for (const std::string_view neutral : kNeutral) add(std::string(neutral));
-  add_rests("");
-  return all;
-}
 
 constexpr std::size_t kShownBytes = 24;
 
@@ -81,13 +47,24 @@ std::size_t distance(Span a, Span b) {
 }  // namespace
 
 Gate::Gate(const Grammar& grammar, std::string_view text, std::vector<Span> holes,
-           std::vector<std::string> first, std::stop_token stop)
+           std::vector<std::string> first, std::stop_token stop, double seconds)
     : grammar_(grammar),
       text_(text),
       holes_(std::move(holes)),
       stop_(std::move(stop)),
+      seconds_left_(seconds * std::max(1.0, static_cast<double>(text.size()) / kUsualSize)),
       parser_(grammar) {
-  find_neutral(first);
+  within(kShareOfSearch * seconds_left_, [&] { find_neutral(first); });
+}
+
+// Does something for which there is so much time, and takes what it needed from what is left.
+template <class Work>
+void Gate::within(double seconds, Work work) {
+  const double begin = thread_seconds();
+  until_ = begin + seconds;
+  work();
+  until_ = std::numeric_limits<double>::infinity();
+  seconds_left_ -= thread_seconds() - begin;
 }
 
 std::string Gate::filled(std::span<const std::string> fills, std::vector<Span>& places) const {
@@ -125,7 +102,8 @@ std::optional<Gate::Mark> Gate::mark_of(Span span, const std::string& what,
 
 // Starts from the tree of the last text.
 std::optional<SyntaxTree> Gate::parse_from_last(const std::string& text, bool only_without_error) {
-  const ParseLimits limits{.stop = stop_, .only_without_error = only_without_error};
+  const ParseLimits limits{
+      .stop = stop_, .only_without_error = only_without_error, .until = until_};
   if (!last_) return parser_.parse(text, nullptr, limits);
   const std::string_view before = last_->text;
   const auto head = std::mismatch(before.begin(), before.end(), text.begin(), text.end());
@@ -161,7 +139,7 @@ std::vector<Gate::Fault> Gate::faults(std::span<const std::string> fills, std::v
     add({error.begin, error.end}, describe(error, text));
   }
   if (grammar_.language().name == "python") {
-    for (const LayoutError& error : python_layout_errors(text, tree)) {
+    for (const LayoutError& error : python_layout_errors(text, tree, stop_)) {
       const std::size_t end = std::min(text.find_first_of("\r\n", error.at), text.size());
       add({error.at, end}, error.what);
     }
@@ -185,38 +163,51 @@ std::size_t Gate::count_new(const std::vector<Fault>& faults) const {
 // Whether the text has no error at all with these fills. As faults().empty(), but it does not look
 // farther than the first error.
 bool Gate::is_clean(std::span<const std::string> fills) {
+  std::vector<std::string> asked(fills.begin(), fills.end());
+  if (refused_.contains(asked)) return false;
   std::vector<Span> places;
   std::string text = filled(fills, places);
-  if (verdict_ && verdict_->text == text && verdict_->places == places) return verdict_->clean;
+  if (seen_ && seen_->text == text && seen_->places == places) return seen_->clean;
   const auto judge = [&] {
     std::optional<SyntaxTree> tree = parse_from_last(text, true);
     if (!tree || tree->has_error()) return false;
     // The next parse begins here also if the rest is not well.
     last_.emplace(Parsed{text, std::move(*tree)});
-    if (grammar_.language().name == "python" && (!python_layout_errors(text, last_->tree).empty() ||
-                                                 !python_rule_errors(text, last_->tree).empty())) {
+    if (grammar_.language().name == "python" &&
+        (!python_layout_errors(text, last_->tree, stop_).empty() ||
+         !python_rule_errors(text, last_->tree).empty())) {
       return false;
     }
     return std::none_of(places.begin(), places.end(),
                         [&](const Span& place) { return text_goes_on_after(last_->tree, place); });
   };
   const bool clean = judge();
-  verdict_ = {.text = std::move(text), .places = std::move(places), .clean = clean};
+  seen_ = {.text = std::move(text), .places = std::move(places), .clean = clean};
+  if (!clean) {
+    if (refused_.size() == kMostRefused) refused_.clear();
+    refused_.insert(std::move(asked));
+  }
   return clean;
 }
 
-// What is tried in turn: the fills of `first`, what stands in the holes, something neutral in all of
-// them, and then in one after the other. Once the text is without errors nothing more need be known
-// of it. A text that is broken elsewhere never is: then the last is not done for a single hole that
-// something neutral fits.
+bool Gate::is_over() {
+  if (thread_seconds() > until_) out_of_time_ = true;
+  return out_of_time_ || stop_.stop_requested();
+}
+
+// What is tried in turn: the fills of `first`, what stands in the holes, and what the exact checker
+// takes for all holes together. Once the text is without errors nothing more need be known
+// of it. If it never is: other neutral texts in all holes, and then in one after the other. A text that is
+// broken elsewhere never is: then the last is not done for a single hole that something neutral fits.
 void Gate::find_neutral(const std::vector<std::string>& first) {
   std::vector<Span> places;
   std::size_t best = kMost;
   std::size_t parsed = 0;  // bytes
   std::vector<std::vector<Fault>> tried;
   const auto attempt = [&](const std::vector<std::string>& fills) {
-    if (stop_.stop_requested() || best == 0) return;
+    if (best == 0 || is_over()) return;
     std::vector<Fault> found = faults(fills, places, false);
+    if (is_over()) return;
     parsed += text_.size();
     std::set<Mark> marks;
     for (const Fault& fault : found) {
@@ -238,23 +229,40 @@ void Gate::find_neutral(const std::vector<std::string>& first) {
     for (const std::vector<Fault>& found : tried) fewest = std::min(fewest, count_new(found));
     return fewest;
   };
+  const auto attempt_in_all = [&](std::string_view neutral) {
+    attempt(std::vector<std::string>(holes_.size(), std::string(neutral)));
+  };
   neutral_.resize(holes_.size());
   if (!first.empty()) attempt(first);
   std::vector<std::string> fills;
   fills.reserve(holes_.size());
   for (const Span& hole : holes_) fills.emplace_back(text_.substr(hole.begin, hole.size()));
-  attempt(fills);
-  for (const std::string_view neutral : kNeutral) {
-    fills.assign(holes_.size(), std::string(neutral));
-    attempt(fills);
+  const auto is_empty = [](const std::string& fill) { return fill.empty(); };
+  if (!std::all_of(fills.begin(), fills.end(), is_empty)) attempt(fills);
+  if (best > 0 && !holes_.empty() && !is_over()) {
+    // The rest of the time is for what can be said if it finds nothing.
+    const double until = std::exchange(until_, thread_seconds() + kShareOfChecker * seconds_left_);
+    NeutralSearch search(grammar_.language().name, text_, holes_,
+                         [this] { return stop_.stop_requested() || thread_seconds() > until_; });
+    const bool found =
+        search.run([this](const std::vector<std::string>& possible) { return is_clean(possible); });
+    until_ = until;
+    if (found) {
+      neutral_ = search.fills();
+      best = 0;
+    }
+    strict_ = found || search.verdict() == Verdict::Possible;
   }
+  for (const std::string_view neutral : kNeutral) attempt_in_all(neutral);
   // Again while that helps: what fits one hole depends on the others.
   const bool one_by_one = holes_.size() > 1 || fewest_new() > 0;
   parsed = 0;
   for (std::size_t before = kMost; one_by_one && best > 0 && best < before;) {
     before = best;
     for (std::size_t i = 0; i < std::min(holes_.size(), kTriedOneByOne); ++i) {
-      for (const std::string& neutral : neutral_at(text_, holes_[i].begin)) {
+      std::vector<std::string> all = neutral_at(text_, holes_[i], true);
+      all.resize(std::min(all.size(), kMostParsed));
+      for (const std::string& neutral : all) {
         if (parsed > kMostSearched) break;
         fills = neutral_;
         fills[i] = neutral;
@@ -266,12 +274,17 @@ void Gate::find_neutral(const std::vector<std::string>& first) {
     works_ = false;
     return;
   }
+  if (best == 0 || strict_) old_.clear();
   if (best == 0) {
     clean_ = last_;
+    strict_ = true;
+    out_of_time_ = false;
     return;
   }
-  tolerated_ = fewest_new();
-  works_ = parse_from_last(filled(neutral_, places), false).has_value();
+  // After too few attempts errors that come with the holes look as if they were the file's own.
+  tolerated_ = tried.empty() ? 1 : std::max<std::size_t>(fewest_new(), out_of_time_ ? 1 : 0);
+  works_ = strict_ || (!tried.empty() && last_.has_value());
+  strict_ = strict_ || tolerated_ == 0;
 }
 
 const std::vector<std::string>& Gate::least_fills() {
@@ -309,20 +322,33 @@ Problem Gate::problem_of(const Fault& fault, std::span<const std::string> fills,
 
 bool Gate::passes(std::span<const std::string> fills) {
   if (!works_ || holes_.empty()) return true;
-  if (tolerated_ == 0 && old_.empty()) return is_clean(fills);
+  if (strict_ && old_.empty()) return is_clean(fills);
   std::vector<Span> places;
-  return count_new(faults(fills, places, false)) <= tolerated_;
+  return count_new(faults(fills, places, false)) <= allowed();
 }
 
 std::vector<Problem> Gate::judge(std::span<const std::string> fills) {
+  if (!works_ || holes_.empty()) return {};
+  std::vector<std::string> asked(fills.begin(), fills.end());
+  if (judged_ && judged_->fills == asked) return judged_->problems;
   std::vector<Span> places;
-  const std::vector<Fault> found = faults(fills, places, true);
+  std::vector<Fault> found;
+  within(seconds_left_, [&] {
+    found = faults(fills, places, true);
+    if (is_over() && !stop_.stop_requested()) {
+      found = {{.span = {0, 0}, .what = "it takes too long to parse", .mark = {}}};
+    }
+  });
   std::vector<Problem> problems;
-  if (!works_ || holes_.empty() || count_new(found) <= tolerated_) return problems;
-  for (const Fault& fault : found) {
-    if (fault.mark && old_.contains(*fault.mark)) continue;
-    problems.push_back(problem_of(fault, fills, places));
+  // Where errors are the rule too much time says nothing.
+  const bool unknown = out_of_time_ && !strict_;
+  if (count_new(found) > allowed() && !unknown) {
+    for (const Fault& fault : found) {
+      if (fault.mark && old_.contains(*fault.mark)) continue;
+      problems.push_back(problem_of(fault, fills, places));
+    }
   }
+  judged_ = {.fills = std::move(asked), .problems = problems};
   return problems;
 }
 

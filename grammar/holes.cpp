@@ -561,12 +561,14 @@ PickedHole hole_at_cursor(std::string_view text, const SyntaxTree& tree, std::si
 }
 
 std::vector<PickedHole> holes_at_cursors(std::string_view text, const SyntaxTree& tree,
-                                         std::span<const std::size_t> cursors) {
-  const Outline outline = outline_of(text, tree);
-  const std::vector<Leaf> leaves = leaves_of(tree);
+                                         std::span<const std::size_t> cursors,
+                                         const std::stop_token& stop) {
+  const Outline outline = outline_of(text, tree, stop);
+  const std::vector<Leaf> leaves = leaves_of(tree, stop);
   std::vector<PickedHole> holes;
   holes.reserve(cursors.size());
   for (const std::size_t cursor : cursors) {
+    if (stop.stop_requested()) return std::vector<PickedHole>(cursors.size());
     holes.push_back(CursorPlace(text, tree, outline, leaves, boundary_before(text, cursor)).pick());
   }
   return holes;
@@ -693,7 +695,7 @@ std::vector<PickedHole> stub_bodies(std::string_view text, const SyntaxTree& tre
 }
 
 std::vector<PickedHole> describe_holes(const Grammar& grammar, std::string_view text,
-                                       std::span<const Span> holes) {
+                                       std::span<const Span> holes, const ParseLimits& limits) {
   std::string without;
   std::vector<std::size_t> places;
   std::size_t at = 0;
@@ -703,9 +705,9 @@ std::vector<PickedHole> describe_holes(const Grammar& grammar, std::string_view 
     at = hole.end;
   }
   without += text.substr(at);
-  const auto tree = parse(grammar, without);
+  const auto tree = Parser(grammar).parse(without, nullptr, limits);
   std::vector<PickedHole> result(holes.size());
-  if (tree) result = holes_at_cursors(without, *tree, places);
+  if (tree) result = holes_at_cursors(without, *tree, places, limits.stop);
   // Offsets of the text without the holes, back in the one with them.
   const auto restored = [&](std::size_t offset, bool end) {
     std::size_t moved = offset;

@@ -40,9 +40,11 @@ struct PickedHole {
 // broken there. `cursor` is a byte offset; past the end counts as the end.
 PickedHole hole_at_cursor(std::string_view text, const SyntaxTree& tree, std::size_t cursor);
 
-// The same for each of several cursors; the text is gone through once for all of them.
+// The same for each of several cursors; the text is gone through once for all of them. Nothing is said
+// of them once `stop` is requested.
 std::vector<PickedHole> holes_at_cursors(std::string_view text, const SyntaxTree& tree,
-                                         std::span<const std::size_t> cursors);
+                                         std::span<const std::size_t> cursors,
+                                         const std::stop_token& stop = {});
 
 // What was selected, exactly.
 PickedHole hole_of_selection(std::string_view text, const SyntaxTree& tree, Span selection);
@@ -64,8 +66,9 @@ std::vector<PickedHole> all_bodies(std::string_view text, const SyntaxTree& tree
 std::vector<PickedHole> stub_bodies(std::string_view text, const SyntaxTree& tree);
 
 // For holes that are given as they are, by markers or by the caller, in the order of the text: what
-// would stand there. Looks at the text without them.
+// would stand there. Looks at the text without them. Nothing is said of them, but for their spans, if
+// that does not parse within `limits`; once limits.stop is requested it ends early.
 std::vector<PickedHole> describe_holes(const Grammar& grammar, std::string_view text,
-                                       std::span<const Span> holes);
+                                       std::span<const Span> holes, const ParseLimits& limits = {});
 
 }  // namespace lacuna::grammar

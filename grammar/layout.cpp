@@ -38,12 +38,13 @@ Indent indent_of(std::string_view line) {
 
 class PythonLayout {
  public:
-  PythonLayout(std::string_view text, const SyntaxTree& tree)
-      : text_(text), lines_(text), leaves_(leaves_of(tree)) {}
+  PythonLayout(std::string_view text, const SyntaxTree& tree, const std::stop_token& stop)
+      : text_(text), lines_(text), leaves_(leaves_of(tree, stop)), stop_(stop) {}
 
   std::vector<LayoutError> errors() {
     std::size_t leaf = 0;
     while (leaf < leaves_.size()) {
+      if (stop_.stop_requested()) return {};
       if (leaves_[leaf].comment) {
         ++leaf;
         continue;
@@ -130,6 +131,7 @@ class PythonLayout {
   std::string_view text_;
   LineIndex lines_;
   std::vector<Leaf> leaves_;
+  std::stop_token stop_;
   std::vector<Indent> stack_{Indent{}};
   std::vector<LayoutError> errors_;
   bool expects_block_ = false;
@@ -138,8 +140,9 @@ class PythonLayout {
 
 }  // namespace
 
-std::vector<LayoutError> python_layout_errors(std::string_view text, const SyntaxTree& tree) {
-  return PythonLayout(text, tree).errors();
+std::vector<LayoutError> python_layout_errors(std::string_view text, const SyntaxTree& tree,
+                                              const std::stop_token& stop) {
+  return PythonLayout(text, tree, stop).errors();
 }
 
 IndentStyle indent_style_of(std::string_view text) {

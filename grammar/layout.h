@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstddef>
+#include <stop_token>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -20,7 +21,9 @@ struct LayoutError {
 // The errors of indentation for which compile() would refuse a Python text, as its tokenizer finds
 // them ("Indentation", Python language reference, 2.1.8), and blocks that are missing. Tree-sitter
 // takes a line at any column. Where the text has syntax errors, later lines may be judged wrongly.
-std::vector<LayoutError> python_layout_errors(std::string_view text, const SyntaxTree& tree);
+// Once `stop` is requested it ends early.
+std::vector<LayoutError> python_layout_errors(std::string_view text, const SyntaxTree& tree,
+                                              const std::stop_token& stop = {});
 
 // How the lines of a file are indented.
 struct IndentStyle {

@@ -53,10 +53,11 @@ class TypeRoles {
 };
 
 // Calls visit(node) for every node in the order of the text; it says whether to go into the node.
+// Once `stop` is requested it ends.
 template <class Visit>
-void walk(const SyntaxTree& tree, Visit visit) {
+void walk(const SyntaxTree& tree, const std::stop_token& stop, Visit visit) {
   TSTreeCursor cursor = ts_tree_cursor_new(ts_tree_root_node(tree.get()));
-  for (bool done = false; !done;) {
+  for (bool done = false; !done && !stop.stop_requested();) {
     const bool into = visit(ts_tree_cursor_current_node(&cursor));
     if (into && ts_tree_cursor_goto_first_child(&cursor)) continue;
     while (!ts_tree_cursor_goto_next_sibling(&cursor)) {
@@ -85,8 +86,7 @@ Item& item_of(std::vector<Item>& items, TSNode node) {
 }
 
 // A body that the grammar leaves out when it is empty: what stands before the last token.
-Span missing_body(const SyntaxTree& tree, Span item) {
-  const std::vector<Leaf> leaves = leaves_of(tree);
+Span missing_body(const std::vector<Leaf>& leaves, Span item) {
   const auto last = std::find_if(leaves.rbegin(), leaves.rend(),
                                  [&](const Leaf& it) { return it.end <= item.end; });
   if (last == leaves.rend() || last->begin <= item.begin) return {item.end, item.end};
@@ -108,12 +108,12 @@ NodeView view(TSNode node) {
 
 }  // namespace
 
-Outline outline_of(std::string_view text, const SyntaxTree& tree) {
+Outline outline_of(std::string_view text, const SyntaxTree& tree, const std::stop_token& stop) {
   Outline outline;
   const TSQuery* query = tree.grammar().query();
   TSQueryCursor* cursor = ts_query_cursor_new();
   ts_query_cursor_exec(cursor, query, ts_tree_root_node(tree.get()));
-  for (TSQueryMatch match; ts_query_cursor_next_match(cursor, &match);) {
+  for (TSQueryMatch match; !stop.stop_requested() && ts_query_cursor_next_match(cursor, &match);) {
     Item* item = nullptr;
     for (std::uint16_t i = 0; i < match.capture_count; ++i) {
       const TSNode node = match.captures[i].node;
@@ -127,8 +127,11 @@ Outline outline_of(std::string_view text, const SyntaxTree& tree) {
     }
   }
   ts_query_cursor_delete(cursor);
+  std::optional<std::vector<Leaf>> leaves;
   for (Item& item : outline.items) {
-    if (item.body == Span{}) item.body = missing_body(tree, item.span);
+    if (item.body != Span{}) continue;
+    if (!leaves) leaves = leaves_of(tree, stop);
+    item.body = missing_body(*leaves, item.span);
   }
   std::stable_sort(outline.items.begin(), outline.items.end(), [](const Item& a, const Item& b) {
     return a.span.begin != b.span.begin ? a.span.begin < b.span.begin : a.span.end > b.span.end;
@@ -144,12 +147,12 @@ const Item* item_around(const Outline& outline, Span span) {
   return innermost;
 }
 
-std::vector<Leaf> leaves_of(const SyntaxTree& tree) {
+std::vector<Leaf> leaves_of(const SyntaxTree& tree, const std::stop_token& stop) {
   std::vector<Leaf> leaves;
   Span string{};
   Span code{};
   TypeRoles types(tree);
-  walk(tree, [&](TSNode node) {
+  walk(tree, stop, [&](TSNode node) {
     const Span span = span_of(node);
     const TypeRoles::Roles type = types.of(node);
     if (type.text && ts_node_is_named(node) && span.end > string.end) string = span;
@@ -229,7 +232,7 @@ Span top_level_around(std::string_view text, const SyntaxTree& tree, Span span) 
 
 std::vector<Span> nodes_of_kind(const SyntaxTree& tree, std::string_view kind) {
   std::vector<Span> spans;
-  walk(tree, [&](TSNode node) {
+  walk(tree, {}, [&](TSNode node) {
     if (ts_node_type(node) != kind || !ts_node_is_named(node)) return true;
     spans.push_back(span_of(node));
     return false;

@@ -3,6 +3,7 @@
 
 #include <cstddef>
 #include <optional>
+#include <stop_token>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -35,7 +36,8 @@ struct Outline {
   std::vector<Span> arguments;  // lists between brackets
 };
 
-Outline outline_of(std::string_view text, const SyntaxTree& tree);
+// Ends early once `stop` is requested.
+Outline outline_of(std::string_view text, const SyntaxTree& tree, const std::stop_token& stop = {});
 
 // The innermost item around a span. Null when there is none.
 const Item* item_around(const Outline& outline, Span span);
@@ -50,8 +52,8 @@ struct Leaf {
 };
 
 // All leaves of the tree that are not empty, in the order of the text. In a text with errors, what
-// the parser skipped may be missing.
-std::vector<Leaf> leaves_of(const SyntaxTree& tree);
+// the parser skipped may be missing. Ends early once `stop` is requested.
+std::vector<Leaf> leaves_of(const SyntaxTree& tree, const std::stop_token& stop = {});
 
 // The smallest node around a span that has another kind of parent or another extent: outermost of
 // those that cover the same bytes.

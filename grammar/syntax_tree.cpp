@@ -6,6 +6,8 @@
 
 #include <tree_sitter/api.h>
 
+#include "support/processor_time.h"
+
 namespace lacuna::grammar {
 namespace {
 
@@ -33,6 +35,7 @@ bool ends_here(TSParseState* state) {
   auto& watch = *static_cast<Watch*>(state->payload);
   if (watch.calls_left == 0 || watch.limits.stop.stop_requested()) return true;
   --watch.calls_left;
+  if (thread_seconds() > watch.limits.until) return true;
   // Every version of the tree that the parser still follows has an error.
   return watch.limits.only_without_error && state->has_error;
 }

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstddef>
+#include <limits>
 #include <memory>
 #include <optional>
 #include <span>
@@ -48,6 +49,8 @@ class SyntaxTree {
 struct ParseLimits {
   std::stop_token stop;             // once this is requested
   bool only_without_error = false;  // as soon as it is certain that the tree would have an error
+  // Once the thread has used so much processor time, on the clock of thread_seconds().
+  double until = std::numeric_limits<double>::infinity();
 };
 
 // Parses texts of one language one after the other. For one thread at a time.

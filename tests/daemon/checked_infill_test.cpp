@@ -94,7 +94,7 @@ TEST_F(SyntaxConstraintTest, TakesATokenWithWhichTheBestGuessParses) {
 TEST_F(SyntaxConstraintTest, TakesATokenThatClosingBracketsComplete) {
   begin_step({open_, open_, open_, open_});
   EXPECT_TRUE(takes(0, open_));
-  EXPECT_EQ(constraint_.counts().exact, 0);
+  EXPECT_EQ(constraint_.counts().exact, 1);  // before anything more is parsed
   EXPECT_EQ(constraint_.fallback(1), close_);
 }
 
@@ -177,6 +177,17 @@ TEST_F(SyntaxConstraintOnTwoHolesTest, TakesHolesThatNeedEachOther) {
   begin_step({f_, open_, one_, close_, one_, f_});
   EXPECT_EQ(takes({{.position = 1, .token = open_}, {.position = 4, .token = one_}}),
             (std::vector<bool>{true, true}));
+}
+
+// The gate finds nothing simple that fits, but knows that something would.
+TEST(CheckedInfillTest, WithholdsWhatDoesNotParseThoughItsStepsWereNotChecked) {
+  engine::InfillRequest request = request_for("x = \u27E6?6\u27E7]}, 1)\n");
+  request.options.sampling.temperature = 0.8F;
+  const auto checked = checked_infill(small().model, request, {.grammar = &python()});
+  ASSERT_TRUE(checked) << checked.error().message;
+  EXPECT_NE(checked->constraint_off.find("nothing simple"), std::string::npos);
+  EXPECT_EQ(checked->constraint.vetted, 0);
+  EXPECT_EQ(name_of(checked->holes.at(0).state), "withheld");
 }
 
 TEST(CheckedInfillTest, ShowsOnlyWhatParses) {

@@ -84,6 +84,30 @@ TEST(GateTest, FindsSomethingSimpleForEmptyHoles) {
       {"rust", "fn f(«»\n    let x = g(«»);\n    «»\n}\n"},
       {"go", "package a\n\nfunc f(«»\n\tg(1)\n\treturn «»\n}\n"},
       {"python", "def f(«»\n    g(1)\n    return h(2, «»\n"},
+      // What one hole takes can only be told with the other open.
+      {"c",
+       "void f(a *b) {\n  if ((b->c = g(«»)) == 0)\n    h(b);\n}\n\nint k(int *«»\n  h(b);\n}\n"},
+      {"python", "def f(a):\n    b = g(«»)\n    if «»\n        b = b ** a\n    return b\n"},
+      // Heads of loops, also of two lines.
+      {"c", "void f(int n) {\n  for (int i = 0; i < n«»\n    g(i);\n}\n"},
+      {"cpp", "void f() {\n  for (A::b c = d->e();\n       c != d->f(«»\n    g(c);\n}\n"},
+      // What began on the line before.
+      {"c", "int f(void) {\n  if (g(a, \"b\", c,\n        \"d\"«»\n    return 1;\n}\n"},
+      // Parts of statements that no name or call stands for.
+      {"python", "from a «»\nfrom b.«»\n"},
+      {"python", "def f(a):\n    for b, «»\n        c(b)\n    raise D(f\"e {a«»\n"},
+      {"python", "a = {\n    0: 1,\n    1«»\n    2: 3,\n}\n"},
+      {"python", "def f():\n    a «»\n        b, c(d), e=True\n    )\n"},
+      {"javascript", "function f(a) {\n  const b = `${«»\n  return a.b ? a.c(a.«»\n}\n"},
+      {"javascript", "f('a'«»\n  g()\n})\n"},
+      {"typescript", "import { a «»\n\nexport type B<T> «»\n"},
+      {"typescript", "const a = b(«»);\nconst c «»\n  d: 1,\n});\n"},
+      {"rust",
+       "fn f(a: A) {\n    match a {\n        B(c) «»\n        _ => d(),\n    }\n"
+       "    if let Some«»\n        g();\n    }\n}\n"},
+      {"go", "package a\n\nfunc f() {\n\tb, c, «»\n\tg(b)\n}\n"},
+      {"java", "class A {\n  public <B extends «»\n    return c;\n  }\n  abstract D e(F«»\n}\n"},
+      {"c", "#ifndef A\n#define A\nint f(void);\n«»\n"},
   };
   for (const auto& it : table) {
     const MarkedText text = marked(it.source);
@@ -91,6 +115,43 @@ TEST(GateTest, FindsSomethingSimpleForEmptyHoles) {
     EXPECT_TRUE(gate.is_sure()) << it.source;
     EXPECT_EQ(gate.errors_before(), 0) << it.source;
   }
+}
+
+// What opens three brackets is not among what is tried, but that something would parse is certain.
+TEST(GateTest, WantsAFillToParseIfSomethingWouldThoughNothingSimpleDoes) {
+  const MarkedText text = marked("x = «»]}, 1)\n");
+  Gate gate(grammar_named("python"), text.text, text.spans);
+  EXPECT_FALSE(gate.is_sure());
+  EXPECT_TRUE(gate.is_strict());
+  EXPECT_TRUE(gate.judge(std::vector<std::string>{"({1: [2"}).empty());
+  EXPECT_FALSE(gate.judge(std::vector<std::string>{"({1: 2"}).empty());
+}
+
+TEST(GateTest, DoesNotWantAFillToParseWhereNothingWould) {
+  const MarkedText text = marked("int a = (* / «» / ;\n");
+  const Gate gate(grammar_named("c"), text.text, text.spans);
+  EXPECT_FALSE(gate.is_strict());
+}
+
+TEST(GateTest, SaysThatTheTimeWasNotEnough) {
+  const MarkedText text = marked("int f() {\n  return «»;\n}\n");
+  Gate gate(grammar_named("c"), text.text, text.spans, {}, {}, 0);
+  EXPECT_TRUE(gate.is_out_of_time());
+  EXPECT_FALSE(gate.is_sure());
+  EXPECT_FALSE(gate.is_strict());
+  EXPECT_TRUE(gate.judge(std::vector<std::string>{"1 +"}).empty());
+  EXPECT_FALSE(Gate(grammar_named("c"), text.text, text.spans).is_out_of_time());
+}
+
+TEST(GateTest, IsSureInALargeFile) {
+  std::string text;
+  for (int i = 0; text.size() < 60'000; ++i) {
+    text += "def f" + std::to_string(i) + "(a, b):\n    x = a + b\n    return g(x, a)\n\n\n";
+  }
+  const std::size_t begin = text.find("return g(", text.size() / 2) + 9;
+  text.erase(begin, text.find('\n', begin) - begin);
+  const Gate gate(grammar_named("python"), text, {{begin, begin}}, {}, {}, 1e9);
+  EXPECT_TRUE(gate.is_sure());
 }
 
 TEST(GateTest, NamesTheHoleAndTheLinesToWriteAgain) {
@@ -164,6 +225,15 @@ TEST(PythonLayoutTest, FindsWhatCompileRefuses) {
       EXPECT_EQ(errors[0].what, it.what) << it.text;
     }
   }
+}
+
+TEST(PythonLayoutTest, CanBeStopped) {
+  const std::string text = "a\n    b\n";
+  const auto tree = parse(grammar_named("python"), text);
+  std::stop_source stop;
+  EXPECT_EQ(python_layout_errors(text, *tree, stop.get_token()).size(), 1U);
+  stop.request_stop();
+  EXPECT_TRUE(python_layout_errors(text, *tree, stop.get_token()).empty());
 }
 
 TEST(IndentStyleTest, IsTheMostCommonStep) {

@@ -329,5 +329,20 @@ TEST(DescribeHolesTest, SaysWhatStandsAtAMarker) {
   EXPECT_EQ(source.text.substr(holes[1].item.end - 8, 8), "return y");
 }
 
+TEST(DescribeHolesTest, CanBeStopped) {
+  const MarkedText source = marked("def f(x):\n    y = g(«⟦?⟧»)\n");
+  std::stop_source stop;
+  const auto kind = [&](const ParseLimits& limits) {
+    const auto holes = describe_holes(grammar_named("python"), source.text, source.spans, limits);
+    EXPECT_EQ(holes.at(0).span, source.spans[0]);
+    return name_of(holes.at(0).kind);
+  };
+  EXPECT_EQ(kind({.stop = stop.get_token()}), "arguments");
+  EXPECT_EQ(kind({.stop = {}, .until = 0}),
+            "arguments");  // a small text is parsed before the clock is looked at
+  stop.request_stop();
+  EXPECT_EQ(kind({.stop = stop.get_token()}), "other");
+}
+
 }  // namespace
 }  // namespace lacuna::grammar

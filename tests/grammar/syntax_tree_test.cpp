@@ -94,6 +94,14 @@ TEST(SyntaxTreeTest, AParseCanBeStopped) {
   EXPECT_TRUE(parser.parse(text)) << "the parser is of use afterwards";
 }
 
+TEST(SyntaxTreeTest, AParseEndsWhenItsTimeIsOver) {
+  std::string text;
+  while (text.size() < 10'000) text += "int f(int x) { return x + 1; }\n";
+  Parser parser(grammar("c"));
+  EXPECT_FALSE(parser.parse(text, nullptr, {.stop = {}, .until = 0}));
+  EXPECT_TRUE(parser.parse(text));
+}
+
 TEST(SyntaxTreeTest, TellsGoodTextFromBroken) {
   for (const Sample& sample : kSamples) {
     const auto good = parse(grammar(sample.language), sample.good);
