@@ -53,6 +53,7 @@ Json pass_json(const PassTiming& pass) {
   Json json = {{"tokens", pass.tokens}, {"rows", pass.rows}};
   json.update(timing_json(pass.time));
   json["gflops"] = pass.gflops;
+  json["host_ms"] = pass.host.median * 1000;
   return json;
 }
 
@@ -70,6 +71,11 @@ Json passes_json(const BenchOptions& options, const engine::Transformer& transfo
     if (rows >= largest) continue;
     passes.push_back(
         pass_json(time_pass(transformer, context, precision, largest, rows, options.runs)));
+    if (!takes_steps_down(transformer)) continue;
+    const WithoutGraphs without(transformer);
+    passes.push_back(
+        pass_json(time_pass(transformer, context, precision, largest, rows, options.runs)));
+    passes.back()["graphs"] = false;
   }
   constexpr int kLeastForEdit = 128;  // in a smaller canvas everything is near
   if (largest >= kLeastForEdit) {
@@ -186,6 +192,7 @@ Result<RandomModel> random_model(const engine::ModelConfig& config, const engine
       engine::open_gpu(config, weights.tensors, numbers.format, device,
                        static_cast<std::uint64_t>(vram * 1e9), context.pool());
   if (!gpu) return gpu.error();
+  if (kernels::StepDevice* steps = (*gpu)->step_device()) steps->set_records(wants_graphs());
   engine::Transformer transformer =
       engine::Transformer::load(config, weights.tensors, **gpu, numbers.format);
   return RandomModel{.weights = std::move(weights),
@@ -253,7 +260,8 @@ std::string as_text(const Json& result) {
           pass.contains("after_edit")
               ? "after an edit, " + pass["rows"].dump() + " of " + pass["tokens"].dump()
           : full ? "full pass, " + pass["tokens"].dump() + " tokens"
-                 : "step, " + pass["rows"].dump() + " rows of " + pass["tokens"].dump();
+                 : "step, " + pass["rows"].dump() + " rows of " + pass["tokens"].dump() +
+                       (pass.contains("graphs") ? ", no graph" : "");
       text += cells(timed(name, pass, fixed(pass["gflops"].get<double>(), 1) + " GFLOP/s"));
     }
     if (entry.contains("fill")) {

@@ -26,6 +26,21 @@ struct PassTiming {
   int rows;    // recomputed; equal to `tokens` in a full pass
   Timing time;
   double gflops;  // multiplications and additions per second in the best run, in 1e9
+  // Of `time`, until everything was queued for a device; else all of it.
+  Timing host;
+};
+
+// Whether a device of this transformer takes steps down. While one of the other exists it does not.
+bool takes_steps_down(const engine::Transformer& transformer);
+class WithoutGraphs {
+ public:
+  explicit WithoutGraphs(const engine::Transformer& transformer);
+  WithoutGraphs(const WithoutGraphs&) = delete;
+  WithoutGraphs& operator=(const WithoutGraphs&) = delete;
+  ~WithoutGraphs();
+
+ private:
+  kernels::StepDevice* steps_;
 };
 
 // A pass over `rows` rows in the middle of a canvas of `tokens`, with the logits of at most 16 of

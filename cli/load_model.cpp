@@ -3,6 +3,7 @@
 #include <chrono>
 #include <cstdlib>
 #include <optional>
+#include <string_view>
 #include <utility>
 
 #include "cli/count_bar.h"
@@ -40,6 +41,7 @@ Result<LoadedModel> load_on(const engine::Device& device, const ModelPlace& plac
                            .needs_tokenizer = needs_tokenizer,
                            .device = device,
                            .vram = static_cast<std::uint64_t>(options.vram * 1e9),
+                           .graphs = wants_graphs(),
                            .on_progress = on_progress});
   if (!model) return model.error();
   const std::chrono::duration<double> seconds = std::chrono::steady_clock::now() - start;
@@ -83,6 +85,12 @@ std::string describe(Numbers numbers) {
   if (numbers.format == kernels::WeightFormat::F32) return "f32";
   if (numbers.format == kernels::WeightFormat::Int8) return "int8";
   return numbers.precision == kernels::Precision::Bf16 ? "bf16" : "bf16 weights, f32 products";
+}
+
+bool wants_graphs() {
+  // NOLINTNEXTLINE(concurrency-mt-unsafe): nothing here changes it
+  const char* value = std::getenv("LACUNA_CUDA_GRAPHS");
+  return value == nullptr || std::string_view(value) != "0";
 }
 
 Result<ModelPlace> place_of_model(const CommonOptions& options) {

@@ -38,6 +38,10 @@ struct LoadedModel {
   engine::Model model;
 };
 
+// Whether a GPU shall take steps down: unless LACUNA_CUDA_GRAPHS=0, which finds out whether a mistake
+// is theirs.
+bool wants_graphs();
+
 // The model that --model means, found through the environment of the process.
 Result<ModelPlace> place_of_model(const CommonOptions& options);
 

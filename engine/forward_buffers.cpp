@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 #include <numeric>
+#include <utility>
 
 namespace lacuna::engine {
 namespace {
@@ -46,6 +47,25 @@ kernels::Memory copy_of(kernels::Backend& backend, const std::vector<float>& val
   return memory;
 }
 
+// So that requests of about one size find what the one before has left.
+ForwardLimits rounded(ForwardLimits limits) {
+  constexpr int kGrain = 256;
+  const auto up = [](int count) { return (count + kGrain - 1) / kGrain * kGrain; };
+  limits.canvas = up(limits.canvas);
+  limits.rows = up(limits.rows);
+  limits.variant_rows = up(limits.variant_rows);
+  return limits;
+}
+
+ForwardLimits larger(const ForwardLimits& a, const ForwardLimits& b) {
+  return {.canvas = std::max(a.canvas, b.canvas),
+          .slots = std::max(a.slots, b.slots),
+          .rows = std::max(a.rows, b.rows),
+          .variant_rows = std::max(a.variant_rows, b.variant_rows),
+          .splices = a.splices || b.splices,
+          .watches = a.watches || b.watches};
+}
+
 }  // namespace
 
 void Indices::allocate(kernels::Backend& backend, std::size_t count) {
@@ -58,14 +78,24 @@ void Indices::upload(kernels::Backend& backend, int count) {
                  static_cast<std::size_t>(count) * sizeof(std::int32_t));
 }
 
-KvBuffer::KvBuffer(kernels::Backend& backend, int capacity, const ModelConfig& config)
-    : keys(backend.allocate(backend.kv_bytes(capacity, config.kv_heads, config.head_size))),
-      values(backend.allocate(keys.bytes())),
-      view{.keys = keys.as<float>(),
-           .values = values.as<float>(),
-           .capacity = capacity,
-           .K = config.kv_heads,
-           .P = config.head_size} {}
+KvBuffer::KvBuffer(kernels::Backend& backend, int capacity, const ModelConfig& config, int slots)
+    : slot_bytes(backend.kv_bytes(capacity, config.kv_heads, config.head_size)) {
+  keys = backend.allocate(slot_bytes * static_cast<std::size_t>(slots));
+  values = backend.allocate(keys.bytes());
+  view = {.keys = keys.as<float>(),
+          .values = values.as<float>(),
+          .capacity = capacity,
+          .K = config.kv_heads,
+          .P = config.head_size};
+}
+
+kernels::KvCacheView KvBuffer::slot(int index) const {
+  const std::size_t begin = slot_bytes * static_cast<std::size_t>(index);
+  kernels::KvCacheView other = view;
+  other.keys = reinterpret_cast<float*>(keys.as<std::byte>() + begin);
+  other.values = reinterpret_cast<float*>(values.as<std::byte>() + begin);
+  return other;
+}
 
 std::size_t KvStore::bytes() const {
   std::size_t bytes = 0;
@@ -75,18 +105,47 @@ std::size_t KvStore::bytes() const {
 
 ForwardPass::ForwardPass(const Transformer& transformer, kernels::CpuContext& context,
                          const ForwardLimits& limits, kernels::Precision precision)
-    : buffers_(std::make_unique<Buffers>()) {
-  Buffers& b = *buffers_;
-  b.weights = transformer.weights_.get();
-  b.backend = b.weights->device;
-  if (b.backend == nullptr) {
-    b.cpu = std::make_unique<kernels::CpuBackend>(context);
-    b.backend = b.cpu.get();
+    : buffers_(Buffers::for_pass(*transformer.weights_, context, limits, precision)) {}
+
+std::unique_ptr<ForwardPass::Buffers> ForwardPass::Buffers::for_pass(
+    const TransformerWeights& weights, kernels::CpuContext& context, ForwardLimits limits,
+    kernels::Precision precision) {
+  if (limits.rows == 0) limits.rows = limits.canvas * limits.slots;
+  if (weights.device == nullptr) return make(weights, context, limits, precision);
+  std::unique_ptr<Buffers> kept(static_cast<Buffers*>(weights.kept_pass.release()));
+  limits = rounded(limits);
+  if (kept == nullptr) return make(weights, context, limits, precision);
+  const ForwardLimits both = larger(kept->limits, limits);
+  if (both == kept->limits) {
+    kept->precision = precision;
+    kept->parts.clear();
+    kept->n_hidden = 0;
+    return kept;
   }
-  b.limits = limits;
-  if (b.limits.rows == 0) b.limits.rows = limits.canvas * limits.slots;
-  b.precision = precision;
-  b.allocate();
+  kept.reset();  // first gives back what there is
+  try {
+    return make(weights, context, both, precision);
+  } catch (const kernels::DeviceError& error) {
+    if (!error.out_of_memory) throw;
+  }
+  return make(weights, context, limits, precision);
+}
+
+std::unique_ptr<ForwardPass::Buffers> ForwardPass::Buffers::make(const TransformerWeights& weights,
+                                                                 kernels::CpuContext& context,
+                                                                 const ForwardLimits& limits,
+                                                                 kernels::Precision precision) {
+  auto buffers = std::make_unique<Buffers>();
+  buffers->weights = &weights;
+  buffers->backend = weights.device;
+  if (weights.device == nullptr) {
+    buffers->cpu = std::make_unique<kernels::CpuBackend>(context);
+    buffers->backend = buffers->cpu.get();
+  }
+  buffers->limits = limits;
+  buffers->precision = precision;
+  buffers->allocate();
+  return buffers;
 }
 
 void ForwardPass::Buffers::allocate() {
@@ -95,8 +154,8 @@ void ForwardPass::Buffers::allocate() {
   const RopeTables rope = rope_tables(limits.canvas, config.head_size, config.rope_theta);
   cos = copy_of(device, rope.cos);
   sin = copy_of(device, rope.sin);
-  for (int i = 0; i < limits.slots * config.layers; ++i)
-    kv.emplace_back(device, limits.canvas, config);
+  for (int layer = 0; layer < config.layers; ++layer)
+    kv.emplace_back(device, limits.canvas, config, limits.slots);
   if (limits.variant_rows > 0) variant_kv = KvBuffer(device, limits.variant_rows, config);
   if (limits.splices) spliced_kv = KvBuffer(device, limits.canvas, config);
   const auto rows = static_cast<std::size_t>(limits.rows);
@@ -121,6 +180,8 @@ void ForwardPass::Buffers::allocate() {
   activated = numbers<float>(device, chunk * mlp);
   const int kept_logits = device.on_host() ? 0 : logit_rows(limits.rows, config.vocab_size);
   logits = numbers<float>(device, static_cast<std::size_t>(kept_logits) * config.vocab_size);
+  if (device.step_device() != nullptr)
+    step.emplace(*device.step_device(), device, config.vocab_size);
   if (!limits.watches) return;
   watched.resize(static_cast<std::size_t>(config.heads) * limits.canvas);
   weighed = numbers<float>(device, watched.size());
@@ -135,8 +196,15 @@ int logit_rows(int rows, int vocab_size) {
 }
 
 ForwardPass::ForwardPass(ForwardPass&&) noexcept = default;
-ForwardPass& ForwardPass::operator=(ForwardPass&&) noexcept = default;
-ForwardPass::~ForwardPass() = default;
+ForwardPass& ForwardPass::operator=(ForwardPass&& other) noexcept {
+  std::swap(buffers_, other.buffers_);
+  return *this;
+}
+ForwardPass::~ForwardPass() {
+  if (buffers_ == nullptr || buffers_->backend->on_host()) return;
+  const TransformerWeights& weights = *buffers_->weights;
+  weights.kept_pass = std::move(buffers_);
+}
 
 const ForwardLimits& ForwardPass::limits() const { return buffers_->limits; }
 

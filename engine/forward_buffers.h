@@ -3,10 +3,12 @@
 
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <span>
 #include <vector>
 
 #include "engine/forward_pass.h"
+#include "engine/forward_step.h"
 #include "engine/kv_store.h"
 #include "engine/transformer_weights.h"
 #include "kernels/cpu/cpu_backend.h"
@@ -38,7 +40,7 @@ struct Part {
   int end() const { return first + rows(); }
 };
 
-struct ForwardPass::Buffers {
+struct ForwardPass::Buffers : PassMemory {
   const TransformerWeights* weights;
   std::unique_ptr<kernels::CpuBackend> cpu;  // where the weights are the host's
   kernels::Backend* backend;
@@ -46,7 +48,7 @@ struct ForwardPass::Buffers {
   kernels::Precision precision;
 
   kernels::Memory cos, sin;  // [canvas, P/2]
-  std::vector<KvBuffer> kv;  // [slots][layers]
+  std::vector<KvBuffer> kv;  // [layers] of all slots
   KvBuffer variant_kv;       // of one layer: rows of all variants
   KvBuffer spliced_kv;       // of one layer: what a spliced variant sees
 
@@ -67,26 +69,45 @@ struct ForwardPass::Buffers {
   Indices watching;            // the rows of the run that they are of
   kernels::Memory logits;      // [logit_rows, V] where they stay on the device
   int n_hidden = 0;
+  std::optional<StepMemory> step;  // where the device can take steps down
 
   int width() const { return weights->config.hidden_size; }
   int heads_width() const { return weights->config.heads * weights->config.head_size; }
   float* x_row(int row) { return x.as<float>() + static_cast<std::size_t>(row) * width(); }
   float* q_row(int row) { return q.as<float>() + static_cast<std::size_t>(row) * heads_width(); }
   kernels::KvCacheView cache(int slot, int layer) {
-    return kv[static_cast<std::size_t>(slot) * weights->layers.size() + layer].view;
+    return kv[static_cast<std::size_t>(layer)].slot(slot);
   }
 
+  // Takes what the last pass has left on the device, where that is enough.
+  static std::unique_ptr<Buffers> for_pass(const TransformerWeights& weights,
+                                           kernels::CpuContext& context, ForwardLimits limits,
+                                           kernels::Precision precision);
+  static std::unique_ptr<Buffers> make(const TransformerWeights& weights,
+                                       kernels::CpuContext& context, const ForwardLimits& limits,
+                                       kernels::Precision precision);
   void allocate();
+
   int lay_out(std::span<const ForwardInput> inputs);
+  void upload_layout(int n_rows);
+  void project_qkv_rows(int layer, int first, int M);
   void project_qkv(int layer, int n_rows);
   void store(int layer, const Part& part, int first, int end, const float* qkv_rows);
   void watch(int layer, const Part& part);
   std::span<const float> mean_attention(int layer, const Part& part, int rows);
   void attend(int layer, const Part& part);
   kernels::KvCacheView spliced_cache(int layer, const ForwardInput& input);
-  int keep_wanted();
+  int count_wanted();
+  void keep_rows(const std::int32_t* rows, int M);
+  void final_norm(int n_rows);
+  void embed(const std::int32_t* ids, int n_rows);
   void output_and_mlp(int layer, int n_rows);
   void project(int first, int count, float* out);
+
+  // Of the inputs that are laid out: forward_step.cpp.
+  void run_step(int n_rows, std::span<const kernels::DrawLogits> draws);
+  void write_step(int n_rows, int n_kept, std::span<const kernels::DrawLogits> draws);
+  void queue_step(const StepShape& shape);
 };
 
 }  // namespace lacuna::engine

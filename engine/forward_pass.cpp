@@ -51,34 +51,54 @@ int ForwardPass::Buffers::lay_out(std::span<const ForwardInput> inputs) {
       kept.host[n_kept++] = part.first + static_cast<int>(from);
     }
   }
+  return n_rows;
+}
+
+void ForwardPass::Buffers::upload_layout(int n_rows) {
+  int n_kept = 0;
+  for (const Part& part : parts) n_kept += static_cast<int>(part.input->wanted.size());
   ids.upload(*backend, n_rows);
   places.upload(*backend, n_rows);
   kept.upload(*backend, n_kept);
-  return n_rows;
+}
+
+void ForwardPass::Buffers::embed(const std::int32_t* row_ids, int n_rows) {
+  backend->embed({.y = x.as<float>(),
+                  .table = weights->embedding.as<void>(),
+                  .type = weights->embedding_type,
+                  .ids = row_ids,
+                  .M = n_rows,
+                  .D = width(),
+                  .scales = weights->embedding_scales.as<void>()});
+}
+
+// Of up to kChunk rows: to the buffer `qkv`.
+void ForwardPass::Buffers::project_qkv_rows(int layer_idx, int first, int M) {
+  const LayerWeights& layer = weights->layers[layer_idx];
+  backend->rms_norm({.y = norm.as<float>(),
+                     .x = x_row(first),
+                     .weight = layer.input_norm.as<float>(),
+                     .M = M,
+                     .D = width(),
+                     .eps = weights->config.rms_norm_eps});
+  backend->product({.y = qkv.as<float>(),
+                    .x = norm.as<float>(),
+                    .w = layer.qkv.get(),
+                    .bias = layer.qkv_bias.as<float>(),
+                    .M = M,
+                    .x_stride = width(),
+                    .accumulate = false,
+                    .precision = precision});
 }
 
 // Queries of all rows to q, their keys and values to the caches: every row's must be there before
 // the first row attends.
 void ForwardPass::Buffers::project_qkv(int layer_idx, int n_rows) {
   const ModelConfig& config = weights->config;
-  const LayerWeights& layer = weights->layers[layer_idx];
   std::size_t next = 0;
   for (int first = 0; first < n_rows; first += kChunk) {
     const int M = std::min(kChunk, n_rows - first);
-    backend->rms_norm({.y = norm.as<float>(),
-                       .x = x_row(first),
-                       .weight = layer.input_norm.as<float>(),
-                       .M = M,
-                       .D = width(),
-                       .eps = config.rms_norm_eps});
-    backend->product({.y = qkv.as<float>(),
-                      .x = norm.as<float>(),
-                      .w = layer.qkv.get(),
-                      .bias = layer.qkv_bias.as<float>(),
-                      .M = M,
-                      .x_stride = width(),
-                      .accumulate = false,
-                      .precision = precision});
+    project_qkv_rows(layer_idx, first, M);
     const auto qkv_width =
         static_cast<std::size_t>(config.heads + 2 * config.kv_heads) * config.head_size;
     for (; next < parts.size() && parts[next].first < first + M; ++next) {
@@ -231,31 +251,43 @@ void ForwardPass::Buffers::output_and_mlp(int layer_idx, int n_rows) {
   }
 }
 
-// Moves the wanted rows of x and q to the front; returns how many there are. They are an increasing
-// subset, so a row never moves back.
-int ForwardPass::Buffers::keep_wanted() {
+// From now on the wanted rows are all; returns how many there are.
+int ForwardPass::Buffers::count_wanted() {
   int n_kept = 0;
   for (Part& part : parts) {
     part.first_query = n_kept;
     part.queries = static_cast<int>(part.input->wanted.size());
     n_kept += part.queries;
   }
-  backend->keep_rows({.x = x.as<float>(), .rows = kept.from(0), .M = n_kept, .D = width()});
-  backend->keep_rows({.x = q.as<float>(), .rows = kept.from(0), .M = n_kept, .D = heads_width()});
   return n_kept;
+}
+
+// Moves rows of x and q to the front. They are an increasing subset, so a row never moves back.
+void ForwardPass::Buffers::keep_rows(const std::int32_t* rows, int M) {
+  backend->keep_rows({.x = x.as<float>(), .rows = rows, .M = M, .D = width()});
+  backend->keep_rows({.x = q.as<float>(), .rows = rows, .M = M, .D = heads_width()});
+}
+
+void ForwardPass::Buffers::final_norm(int n_rows) {
+  backend->rms_norm({.y = hidden.as<float>(),
+                     .x = x.as<float>(),
+                     .weight = weights->norm.as<float>(),
+                     .M = n_rows,
+                     .D = width(),
+                     .eps = weights->config.rms_norm_eps});
 }
 
 bool ForwardPass::run(std::span<const ForwardInput> inputs) {
   Buffers& b = *buffers_;
   const ModelConfig& config = b.weights->config;
   int n_rows = b.lay_out(inputs);
-  b.backend->embed({.y = b.x.as<float>(),
-                    .table = b.weights->embedding.as<void>(),
-                    .type = b.weights->embedding_type,
-                    .ids = b.ids.from(0),
-                    .M = n_rows,
-                    .D = config.hidden_size,
-                    .scales = b.weights->embedding_scales.as<void>()});
+  if (b.step && b.step->fits(inputs)) {
+    if (all_stopped(inputs)) return false;
+    b.run_step(n_rows, {});
+    return true;
+  }
+  b.upload_layout(n_rows);
+  b.embed(b.ids.from(0), n_rows);
   for (int layer = 0; layer < config.layers; ++layer) {
     if (all_stopped(inputs)) return false;
     b.project_qkv(layer, n_rows);
@@ -263,7 +295,10 @@ bool ForwardPass::run(std::span<const ForwardInput> inputs) {
       if (part.input->watch != nullptr) b.watch(layer, part);
     }
     // Nothing reads the last layer's output but the head, and it only at the wanted rows.
-    if (layer == config.layers - 1) n_rows = b.keep_wanted();
+    if (layer == config.layers - 1) {
+      n_rows = b.count_wanted();
+      b.keep_rows(b.kept.from(0), n_rows);
+    }
     // Variants come last: the others replace keys and values that variants see.
     for (const bool variants : {false, true}) {
       for (const Part& part : b.parts) {
@@ -274,12 +309,20 @@ bool ForwardPass::run(std::span<const ForwardInput> inputs) {
     b.output_and_mlp(layer, n_rows);
   }
   b.n_hidden = n_rows;
-  b.backend->rms_norm({.y = b.hidden.as<float>(),
-                       .x = b.x.as<float>(),
-                       .weight = b.weights->norm.as<float>(),
-                       .M = b.n_hidden,
-                       .D = config.hidden_size,
-                       .eps = config.rms_norm_eps});
+  b.final_norm(n_rows);
+  return true;
+}
+
+bool ForwardPass::draws_in_step(std::span<const ForwardInput> inputs,
+                                std::span<const kernels::DrawLogits> draws) const {
+  return buffers_->step && buffers_->step->fits(inputs) && StepMemory::fits(draws);
+}
+
+bool ForwardPass::run(std::span<const ForwardInput> inputs,
+                      std::span<const kernels::DrawLogits> draws) {
+  const int n_rows = buffers_->lay_out(inputs);
+  if (all_stopped(inputs)) return false;
+  buffers_->run_step(n_rows, draws);
   return true;
 }
 

@@ -46,14 +46,21 @@ struct ForwardLimits {
   bool splices = false;
   // Whether inputs may have a watch.
   bool watches = false;
+
+  bool operator==(const ForwardLimits&) const = default;
 };
 
 // How many rows of logits are computed at a time, of `rows` at most.
 int logit_rows(int rows, int vocab_size);
 
-// Keys and values of the canvases and the buffers of a pass, where the transformer's weights are. Everything is allocated here, once;
-// run(), splice() and logits() allocate nothing on the CPU, and nothing after their first calls on a
-// device.
+// Keys and values of the canvases and the buffers of a pass, where the transformer's weights are.
+// Everything is allocated here, once; run(), splice() and logits() allocate nothing on the CPU, and
+// nothing after their first calls on a device. There the memory is kept for the next ForwardPass of
+// the transformer, until the transformer goes.
+//
+// On a device that can, a pass of up to kStepRows rows of up to kStepParts canvases is a step
+// (kernels/step.h), unless it has a variant or a watch: it is taken down once for each number of rows,
+// and then started in one call.
 //
 // A row has the same bits alone and in a batch, as kernels/README.md promises for float products:
 // a batch of canvases gives what they give one after the other.
@@ -74,6 +81,13 @@ class ForwardPass {
   // One canvas, in slot 0.
   void run(std::span<const std::int32_t> canvas, std::span<const std::int32_t> rows,
            std::span<const std::int32_t> wanted);
+
+  // The pass and what is drawn from it, without the host in between. Each of `draws` is for one input,
+  // in their order; its rows are wanted rows, counted through all inputs. The results are there when
+  // it returns. Only where draws_in_step() says so; false as run() says.
+  bool draws_in_step(std::span<const ForwardInput> inputs,
+                     std::span<const kernels::DrawLogits> draws) const;
+  bool run(std::span<const ForwardInput> inputs, std::span<const kernels::DrawLogits> draws);
 
   // The slot's canvas of `size` tokens has been spliced: moves what follows, in place. The keys
   // and values of the inserted positions mean nothing until they are computed.

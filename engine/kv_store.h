@@ -10,13 +10,16 @@
 
 namespace lacuna::engine {
 
-// Of one layer.
+// Of one layer, for one canvas or several of them, without gaps between.
 struct KvBuffer {
   KvBuffer() = default;
-  KvBuffer(kernels::Backend& backend, int capacity, const ModelConfig& config);
+  KvBuffer(kernels::Backend& backend, int capacity, const ModelConfig& config, int slots = 1);
+
+  kernels::KvCacheView slot(int index) const;
 
   kernels::Memory keys, values;
-  kernels::KvCacheView view{};
+  kernels::KvCacheView view{};  // of slot 0
+  std::size_t slot_bytes = 0;
 };
 
 // Of all layers, outside of a pass: ForwardPass::save() writes it, load() reads it. For passes of

@@ -41,6 +41,7 @@ Result<LoadedWeights> load_on_gpu(const Checkpoint& checkpoint, kernels::CpuCont
       open_gpu(checkpoint.config(), checkpoint.tensors(), options.format, options.device,
                options.vram, context.pool());
   if (!device) return device.error();
+  if (kernels::StepDevice* steps = (*device)->step_device()) steps->set_records(options.graphs);
   try {
     Transformer transformer = Transformer::load(checkpoint.config(), checkpoint.tensors(), **device,
                                                 options.format, options.on_progress);

@@ -25,6 +25,8 @@ struct LoadOptions {
   // On a GPU F32 weights are multiplied in float and all others in bf16, whatever `precision`.
   Device device = {};
   std::uint64_t vram = 0;  // the most bytes of a GPU that the model may take; 0: what is free
+  // Whether a GPU takes steps down and starts each in one call (kernels/step.h).
+  bool graphs = true;
   LoadProgress on_progress = {};
 };
 

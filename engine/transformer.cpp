@@ -99,6 +99,8 @@ Transformer::~Transformer() = default;
 
 const ModelConfig& Transformer::config() const { return weights_->config; }
 
+kernels::Backend* Transformer::device() const { return weights_->device; }
+
 std::size_t Transformer::weight_bytes() const {
   std::size_t bytes = weights_->embedding.bytes() + weights_->head->bytes();
   for (const LayerWeights& layer : weights_->layers) {

@@ -42,6 +42,7 @@ class Transformer {
 
   const ModelConfig& config() const;
   std::size_t weight_bytes() const;
+  kernels::Backend* device() const;  // null: the host
 
  private:
   friend class ForwardPass;

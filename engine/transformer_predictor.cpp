@@ -65,8 +65,8 @@ void TransformerPredictor::add_wanted(std::span<const std::int32_t> positions) {
   }
 }
 
-// The forward pass, and sources_ of all candidates.
-bool TransformerPredictor::run(std::span<const PredictRequest> requests) {
+// The inputs of the pass, and sources_ of all candidates.
+void TransformerPredictor::prepare(std::span<const PredictRequest> requests) {
   inputs_.clear();
   wanted_.clear();
   sources_.clear();
@@ -104,7 +104,6 @@ bool TransformerPredictor::run(std::span<const PredictRequest> requests) {
                           .unconditional = guide < 0 ? -1 : guide + row});
     }
   }
-  return pass_.run(inputs_);
 }
 
 // `count` rows of logits from `row` on; guided by as many from `unconditional` on, if not -1.
@@ -150,58 +149,107 @@ void TransformerPredictor::draw_on_device(std::span<const PredictRequest> reques
     int next = begin;
     while (next < end && sources_[next].row < first + chunk_) ++next;
     pass_.keep_logits(first, sources_[next - 1].row - first + 1);
+    begin_device_draws(requests);
     while (begin < next) {
       const int request = sources_[begin].request;
       int last = begin;
       while (last < next && sources_[last].request == request) ++last;
-      draw_request(requests[request], begin, first,
-                   candidates.subspan(static_cast<std::size_t>(begin),
-                                      static_cast<std::size_t>(last - begin)));
+      const kernels::DrawLogits draw = device_draw(requests[request], begin, last - begin, first);
+      pass_.draw(draw);
+      take_results(requests, begin, draw.results,
+                   candidates.subspan(static_cast<std::size_t>(begin)));
       begin = last;
     }
   }
 }
 
-// The candidates from `begin` on, all of this request; the device's logits begin with row `first`.
-void TransformerPredictor::draw_request(const PredictRequest& request, int begin, int first,
-                                        std::span<Candidate> candidates) {
-  device_.results.resize(candidates.size());
-  device_.rows.clear();
-  device_.uniforms.clear();
-  device_.banned.clear();
-  device_.banned_begin.assign(1, 0);
-  for (std::size_t i = 0; i < candidates.size(); ++i) {
-    const Source& source = sources_[static_cast<std::size_t>(begin) + i];
+// How a device draws the candidates of sources_ from `begin` on, all of this request, with rows of
+// logits counted from `first`. Appended to device_, whose vectors have room: what is said points there.
+kernels::DrawLogits TransformerPredictor::device_draw(const PredictRequest& request, int begin,
+                                                      int count, int first) {
+  const std::size_t at = device_.rows.size();
+  const std::size_t ban = device_.banned.size();
+  const std::size_t ban_begin = device_.banned_begin.size();
+  const auto n = static_cast<std::size_t>(count);
+  device_.banned_begin.push_back(0);
+  for (int i = 0; i < count; ++i) {
+    const Source& source = sources_[static_cast<std::size_t>(begin + i)];
     const int position = request.masked[static_cast<std::size_t>(source.index)];
     const std::span<const std::int32_t> banned = request.banned_at(position);
     device_.rows.push_back(source.row - first);
-    candidates[i].position = position;
     device_.uniforms.push_back(request.draw.temperature > 0 ? request.uniform_at(position) : 0);
     device_.banned.insert(device_.banned.end(), banned.begin(), banned.end());
-    device_.banned_begin.push_back(static_cast<std::int32_t>(device_.banned.size()));
+    device_.banned_begin.push_back(static_cast<std::int32_t>(device_.banned.size() - ban));
   }
-  pass_.draw({.results = device_.results,
-              .logits = nullptr,
-              .rows = device_.rows,
-              .allowed = request.draw.allowed,
-              .forbidden = request.draw.forbidden,
-              .banned = device_.banned,
-              .banned_begin = device_.banned_begin,
-              .uniforms = device_.uniforms,
-              .V = 0,
-              .temperature = request.draw.temperature,
-              .confidence = row_confidence(request.draw.confidence)});
-  for (std::size_t i = 0; i < candidates.size(); ++i) {
-    candidates[i].token = device_.results[i].token;
-    candidates[i].probability = device_.results[i].probability;
-    candidates[i].confidence = device_.results[i].confidence;
-    candidates[i].plain_probability = device_.results[i].plain_probability;
+  return {.results = std::span(device_.results).subspan(at, n),
+          .logits = nullptr,
+          .rows = std::span(device_.rows).subspan(at),
+          .allowed = request.draw.allowed,
+          .forbidden = request.draw.forbidden,
+          .banned = std::span(device_.banned).subspan(ban),
+          .banned_begin = std::span(device_.banned_begin).subspan(ban_begin),
+          .uniforms = std::span(device_.uniforms).subspan(at),
+          .V = 0,
+          .temperature = request.draw.temperature,
+          .confidence = row_confidence(request.draw.confidence)};
+}
+
+// Room for the candidates of all requests.
+void TransformerPredictor::begin_device_draws(std::span<const PredictRequest> requests) {
+  std::size_t n_banned = 0;
+  for (const PredictRequest& request : requests) {
+    for (const std::int32_t position : request.masked)
+      n_banned += request.banned_at(position).size();
   }
+  device_.results.resize(sources_.size());
+  device_.rows.clear();
+  device_.rows.reserve(sources_.size());
+  device_.uniforms.clear();
+  device_.uniforms.reserve(sources_.size());
+  device_.banned.clear();
+  device_.banned.reserve(n_banned);
+  device_.banned_begin.clear();
+  device_.banned_begin.reserve(sources_.size() + requests.size());
+  device_.draws.clear();
+}
+
+void TransformerPredictor::take_results(std::span<const PredictRequest> requests, int begin,
+                                        std::span<const kernels::RowResult> results,
+                                        std::span<Candidate> candidates) const {
+  for (std::size_t i = 0; i < results.size(); ++i) {
+    const Source& source = sources_[static_cast<std::size_t>(begin) + i];
+    const PredictRequest& request = requests[static_cast<std::size_t>(source.request)];
+    candidates[i] = {.position = request.masked[static_cast<std::size_t>(source.index)],
+                     .token = results[i].token,
+                     .probability = results[i].probability,
+                     .confidence = results[i].confidence,
+                     .plain_probability = results[i].plain_probability};
+  }
+}
+
+// The pass with its candidates, where nothing of it is the host's.
+TransformerPredictor::Pass TransformerPredictor::run_with_draws(
+    std::span<const PredictRequest> requests, std::span<Candidate> candidates) {
+  if (!pass_.keeps_logits() || !std::all_of(requests.begin(), requests.end(), is_plain))
+    return Pass::NotRun;
+  begin_device_draws(requests);
+  int begin = 0;
+  for (const PredictRequest& request : requests) {
+    const int count = static_cast<int>(request.masked.size());
+    device_.draws.push_back(device_draw(request, begin, count, 0));
+    begin += count;
+  }
+  if (!pass_.draws_in_step(inputs_, device_.draws)) return Pass::NotRun;
+  if (!pass_.run(inputs_, device_.draws)) return Pass::Left;
+  take_results(requests, 0, device_.results, candidates);
+  return Pass::Done;
 }
 
 void TransformerPredictor::predict_batch(std::span<const PredictRequest> requests,
                                          std::span<Candidate> candidates) {
-  if (!run(requests)) return;
+  prepare(requests);
+  if (run_with_draws(requests, candidates) != Pass::NotRun) return;
+  if (!pass_.run(inputs_)) return;
   const int n = static_cast<int>(sources_.size());
   const auto guided = [&](int i) { return sources_[i].unconditional >= 0; };
   const auto on_device = [&](int i) {
@@ -228,10 +276,16 @@ Candidate TransformerPredictor::redraw(const PredictRequest& request, int index,
   const Source& source = sources_[first + index];
   // The row's logits may be gone with their chunk; a row alone gives the same bits again.
   if (pass_.keeps_logits() && is_plain(request)) {
-    Candidate candidate;
     pass_.keep_logits(source.row, 1);
-    draw_request(request, first + index, source.row, {&candidate, 1});
-    return candidate;
+    begin_device_draws({&request, 1});
+    const kernels::DrawLogits draw = device_draw(request, first + index, 1, source.row);
+    pass_.draw(draw);
+    const kernels::RowResult& result = draw.results.front();
+    return {.position = request.masked[static_cast<std::size_t>(index)],
+            .token = result.token,
+            .probability = result.probability,
+            .confidence = result.confidence,
+            .plain_probability = result.plain_probability};
   }
   compute_logits(request, source.row, source.unconditional, 1);
   return candidate_for(request, index, {logits_.data(), V}, scratch_[0]);
@@ -251,7 +305,8 @@ void TransformerPredictor::logits(std::span<const std::int32_t> canvas,
                                .draw = {},
                                .random = nullptr,
                                .step = 0};
-  run({&request, 1});
+  prepare({&request, 1});
+  pass_.run(inputs_);
   const auto V = static_cast<std::size_t>(transformer_->config().vocab_size);
   for (std::size_t i = 0; i < positions.size(); ++i) {
     pass_.logits(sources_[i].row, 1, out + i * V);

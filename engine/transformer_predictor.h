@@ -41,20 +41,28 @@ class TransformerPredictor : public Predictor {
     int unconditional;  // wanted row that guides it, or -1
   };
 
-  // What a device draws, and from what. Kept between calls, so that they allocate nothing.
+  // What a device draws, and from what, of one request after the other. Kept between calls, so that
+  // they allocate nothing.
   struct DeviceDraw {
     std::vector<kernels::RowResult> results;
     std::vector<std::int32_t> rows;
     std::vector<double> uniforms;
     std::vector<std::int32_t> banned, banned_begin;
+    std::vector<kernels::DrawLogits> draws;  // for each request, pointing to the others
   };
+
+  enum class Pass : std::uint8_t { NotRun, Left, Done };
 
   void reserve_logits();
   void draw_on_device(std::span<const PredictRequest> requests, int begin, int end,
                       std::span<Candidate> candidates);
-  void draw_request(const PredictRequest& request, int begin, int first,
-                    std::span<Candidate> candidates);
-  bool run(std::span<const PredictRequest> requests);  // false: the pass was left
+  void begin_device_draws(std::span<const PredictRequest> requests);
+  kernels::DrawLogits device_draw(const PredictRequest& request, int begin, int count, int first);
+  void take_results(std::span<const PredictRequest> requests, int begin,
+                    std::span<const kernels::RowResult> results,
+                    std::span<Candidate> candidates) const;
+  Pass run_with_draws(std::span<const PredictRequest> requests, std::span<Candidate> candidates);
+  void prepare(std::span<const PredictRequest> requests);
   void add_wanted(std::span<const std::int32_t> positions);
   void draw_range(std::span<const PredictRequest> requests, int begin, int end,
                   std::span<Candidate> candidates);

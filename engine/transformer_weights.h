@@ -20,6 +20,11 @@ struct LayerWeights {
   std::unique_ptr<kernels::Weights> down;
 };
 
+// What a pass on a device has allocated.
+struct PassMemory {
+  virtual ~PassMemory() = default;
+};
+
 struct TransformerWeights {
   ModelConfig config;
   kernels::Backend* device = nullptr;  // whose memory all of it lies in; null: the host's
@@ -29,6 +34,9 @@ struct TransformerWeights {
   std::vector<LayerWeights> layers;
   kernels::Memory norm;
   std::unique_ptr<kernels::Weights> head;
+  // Of the last pass on a device, for the next one: what was taken down for it serves again. Whoever
+  // uses the device, which is one thread at a time, may take it.
+  mutable std::unique_ptr<PassMemory> kept_pass;
 };
 
 }  // namespace lacuna::engine

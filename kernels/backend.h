@@ -13,6 +13,7 @@
 
 #include "kernels/cpu/packed_matrix.h"
 #include "kernels/kernels.h"
+#include "kernels/step.h"
 
 namespace lacuna::kernels {
 
@@ -72,17 +73,6 @@ struct KeepRows {
   int D;
 };
 
-// What a sampler needs to know of rows of logits (engine/sampler/candidate.h): the token that each
-// draws, its probability, and its confidence.
-enum class RowConfidence : std::uint8_t { Probability, Margin, NegativeEntropy };
-
-struct RowResult {
-  std::int32_t token;  // -1: everything is forbidden, or a logit is NaN or +inf
-  float probability;
-  float confidence;
-  float plain_probability;  // without temperature
-};
-
 // Draws from logits where they are. All other arrays are the host's.
 struct DrawLogits {
   std::span<RowResult> results;        // [M]
@@ -134,6 +124,9 @@ class Backend {
   virtual void keep_rows(const KeepRows& op) = 0;
   // Not on the host, where the sampler reads the logits itself.
   virtual void draw(const DrawLogits& op) = 0;
+
+  // Null where steps gain nothing from being taken down.
+  virtual StepDevice* step_device() { return nullptr; }
 };
 
 }  // namespace lacuna::kernels

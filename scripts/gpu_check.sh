@@ -85,12 +85,13 @@ if result["kernels"]:
     for row in result["kernels"]:
         share = f"{row['gb_per_s'] / ceiling:.0%}"
         print(f"{row['kernel']:56} {row['us']:10.2f} {row['gb_per_s']:8.0f} {share:>8} {row['tflop_per_s']:8.1f}")
-print(f"\n{'pass':56} {'best ms':>10} {'median':>8} {'GFLOP/s':>10}")
+print(f"\n{'pass':56} {'best ms':>10} {'median':>8} {'host ms':>8} {'GFLOP/s':>10}")
 for name, bench in result["passes"].items():
     for entry in bench["dtypes"] if bench else []:
         for it in entry["passes"]:
             label = f"{name} {entry['dtype']}, {it['rows']} rows of {it['tokens']}"
-            print(f"{label:56} {it['best_ms']:10.2f} {it['median_ms']:8.2f} {it['gflops']:10.0f}")
+            label += "" if it.get("graphs", True) else ", no graph"
+            print(f"{label:56} {it['best_ms']:10.2f} {it['median_ms']:8.2f} {it['host_ms']:8.3f} {it['gflops']:10.0f}")
         load = entry["load"]
         label = f"{name} {entry['dtype']}, load at {load['megabytes_per_second'] / 1e3:.1f} GB/s"
         print(f"{label:56} {load['best_ms']:10.2f}")

@@ -8,8 +8,8 @@
 // Memory    reads M*H*P floats, and the keys and values of the range once for each block of rows,
 //           through shared memory; rows there are padded by 16 bytes, which spreads a fragment's
 //           reads over all banks.
-// Numerics  bf16 in, float sums. The number of parts depends on the number of rows, so the bits of
-//           a row do too; tests allow 1e-2 relative to the float result.
+// Numerics  bf16 in, float sums. The number of parts depends on the bucket that the rows of a canvas
+//           fill, so the bits of a row do too; tests allow 1e-2 relative to the float result.
 // Measured  not yet: no GPU was at hand.
 #include "kernels/cuda/attention.cuh"
 #include "kernels/cuda/kv_layout.cuh"
@@ -28,23 +28,62 @@ constexpr int kTargetBlocks = 256;  // about two for each multiprocessor of a la
 constexpr int kMaxParts = 32;
 
 struct Split {
-  int row_blocks;
   int parts;
   int keys_per_part;  // a multiple of kKeys
 };
 
-Split split_of(int M, int H, int K, int T) {
-  Split split{};
-  split.row_blocks = ceil_div(M * (H / K), kRows);
+// Rows that share a key head, in blocks.
+constexpr int row_blocks(int M, int H, int K) { return ceil_div(M * (H / K), kRows); }
+
+// Of the keys, for so many rows, at the most.
+constexpr int most_parts(int M, int H, int K) {
+  // As many as for the bucket, so that a row has the same bits in a step and in any other pass.
+  const int padded = step_bucket(M) == 0 ? M : step_bucket(M);
+  const int parts = kTargetBlocks / (row_blocks(padded, H, K) * K);
+  return parts < 1 ? 1 : (parts > kMaxParts ? kMaxParts : parts);
+}
+
+constexpr Split split_of(int M, int H, int K, int T) {
   const int tiles = ceil_div(T, kKeys);
-  int parts = kTargetBlocks / (split.row_blocks * K);
-  parts = parts < 1 ? 1 : parts;
-  parts = parts > kMaxParts ? kMaxParts : parts;
+  int parts = most_parts(M, H, K);
   parts = parts > tiles ? tiles : parts;
   const int tiles_per_part = ceil_div(tiles, parts);
-  split.keys_per_part = tiles_per_part * kKeys;
-  split.parts = ceil_div(tiles, tiles_per_part);
-  return split;
+  return {ceil_div(tiles, tiles_per_part), tiles_per_part * kKeys};
+}
+
+// Rows of one canvas, and where their partial results begin.
+struct RowsOfPart {
+  StepPart part;
+  Split split;
+  int block;             // of `part`, for a block of rows
+  std::size_t partials;  // counted in rows of P + 2
+};
+
+// What a block of rows works on, or a row for `of_row`. Without rows if there is nothing to do.
+__device__ RowsOfPart rows_of_part(const AttentionOp& op, int index, bool of_row) {
+  RowsOfPart rows{};
+  if (op.parts == nullptr) {
+    rows.part = {0, op.M, 0, op.T};
+    rows.split = split_of(op.M, op.H, op.cache.K, op.T);
+    rows.block = index;
+    return rows;
+  }
+  const int G = op.H / op.cache.K;
+  for (int i = 0; i < op.n_parts; ++i) {
+    const StepPart part = op.parts[i];
+    if (part.rows == 0) continue;
+    const Split split = split_of(part.rows, op.H, op.cache.K, part.T);
+    const int size = of_row ? part.rows * G : row_blocks(part.rows, op.H, op.cache.K);
+    if (index < size) {
+      rows.part = part;
+      rows.split = split;
+      rows.block = index;
+      return rows;
+    }
+    index -= size;
+    rows.partials += static_cast<std::size_t>(split.parts) * part.rows * op.H;
+  }
+  return rows;
 }
 
 __device__ std::uint32_t pair_at(const std::uint16_t* numbers) {
@@ -164,20 +203,25 @@ __device__ void add_values(WarpState<P>& state, const float (&weights)[kKeys / 8
 
 // Part z of the keys: y, or the unnormalised sums with largest and total for the merge.
 template <int P>
-__global__ void attention_kernel(AttentionOp op, Split split) {
+__global__ void attention_kernel(AttentionOp op) {
   std::uint16_t* keys = dynamic_shared<std::uint16_t>();
   std::uint16_t* values = keys + kKeys * (P + kPad);
-  const KvArrays<std::uint16_t> cache(op.cache);
+  const RowsOfPart mine = rows_of_part(op, blockIdx.x, false);
+  const Split& split = mine.split;
+  const int T = mine.part.T;
+  const int begin = blockIdx.z * split.keys_per_part;
+  if (mine.part.rows == 0 || begin >= T) return;  // the whole block
+  const KvArrays<std::uint16_t> cache(op.cache, mine.part.slot);
   const int G = op.H / op.cache.K;
-  const int rows = op.M * G;
+  const int rows = mine.part.rows * G;
   const int head = blockIdx.y;
   const int lane = static_cast<int>(threadIdx.x) % 32;
   const int g = lane / 4;
   const int t = lane % 4;
-  const int first_row = blockIdx.x * kRows + static_cast<int>(threadIdx.x) / 32 * 16;
+  const int first_row = mine.block * kRows + static_cast<int>(threadIdx.x) / 32 * 16;
   // Where the numbers of row r of this key head are in q and y.
   const auto place_of = [&](int r) {
-    return (static_cast<std::size_t>(r / G) * op.H + head * G + r % G) * P;
+    return (static_cast<std::size_t>(mine.part.first + r / G) * op.H + head * G + r % G) * P;
   };
 
   std::uint32_t q[P / 16][4];
@@ -191,14 +235,13 @@ __global__ void attention_kernel(AttentionOp op, Split split) {
     }
 
   WarpState<P> state;
-  const int begin = blockIdx.z * split.keys_per_part;
-  const int end = begin + split.keys_per_part < op.T ? begin + split.keys_per_part : op.T;
+  const int end = begin + split.keys_per_part < T ? begin + split.keys_per_part : T;
   for (int tile = begin; tile < end; tile += kKeys) {
-    load_tile<P>(keys, values, cache, head, tile, op.T);
+    load_tile<P>(keys, values, cache, head, tile, T);
     __syncthreads();
     float scores[kKeys / 8][4];
     score_tile<P>(scores, q, keys, g, t);
-    weigh_tile<P>(scores, state, tile, op.T, t);
+    weigh_tile<P>(scores, state, tile, T, t);
     add_values<P>(state, scores, values, g, t);
     __syncthreads();  // the next tile overwrites this one
   }
@@ -213,7 +256,7 @@ __global__ void attention_kernel(AttentionOp op, Split split) {
     float factor = 1.0F / total;
     if (split.parts > 1) {
       const std::size_t part =
-          (static_cast<std::size_t>(blockIdx.z) * op.cache.K + head) * rows + r;
+          mine.partials + (static_cast<std::size_t>(blockIdx.z) * op.cache.K + head) * rows + r;
       to = op.partials + part * (P + 2);
       factor = 1.0F;
       if (t == 0) {
@@ -229,14 +272,18 @@ __global__ void attention_kernel(AttentionOp op, Split split) {
 }
 
 // y of one row of one key head from its parts. A thread for each number of the head.
-__global__ void merge_kernel(AttentionOp op, Split split) {
+__global__ void merge_kernel(AttentionOp op) {
   const int P = op.cache.P;
   const int G = op.H / op.cache.K;
-  const int rows = op.M * G;
-  const int r = blockIdx.x;
+  const RowsOfPart mine = rows_of_part(op, blockIdx.x, true);
+  const Split& split = mine.split;
+  const int rows = mine.part.rows * G;
+  if (rows == 0 || split.parts == 1) return;
+  const int r = mine.block;
   const int head = blockIdx.y;
   const auto part_at = [&](int part) {
-    const std::size_t at = (static_cast<std::size_t>(part) * op.cache.K + head) * rows + r;
+    const std::size_t at =
+        mine.partials + (static_cast<std::size_t>(part) * op.cache.K + head) * rows + r;
     return op.partials + at * (P + 2);
   };
   float largest = -INFINITY;
@@ -251,24 +298,26 @@ __global__ void merge_kernel(AttentionOp op, Split split) {
     float sum = 0;
     for (int part = 0; part < split.parts; ++part)
       sum += part_at(part)[p] * __expf(part_at(part)[P] - largest);
-    op.y[(static_cast<std::size_t>(r / G) * op.H + head * G + r % G) * P + p] = sum / total;
+    op.y[(static_cast<std::size_t>(mine.part.first + r / G) * op.H + head * G + r % G) * P + p] =
+        sum / total;
   }
 }
 
 template <int P>
 void launch_attention(const AttentionOp& op, CUstream_st* stream) {
-  const Split split = split_of(op.M, op.H, op.cache.K, op.T);
+  const int K = op.cache.K;
+  // In a step the rows of each part begin a block, and how they are split is found on the device.
+  const int blocks = row_blocks(op.M, op.H, K) + (op.parts == nullptr ? 0 : op.n_parts - 1);
+  const int parts = op.parts == nullptr ? split_of(op.M, op.H, K, op.T).parts
+                                        : most_parts(op.least_rows, op.H, K);
   constexpr std::size_t kSharedBytes =
       (kKeys * (P + kPad) + P * (kKeys + kPad)) * sizeof(std::uint16_t);
   allow_shared_bytes(attention_kernel<P>, kSharedBytes);
   launch(attention_kernel<P>,
-         {.grid = dim3(split.row_blocks, op.cache.K, split.parts),
-          .block = kThreads,
-          .shared_bytes = kSharedBytes},
-         stream, op, split);
-  if (split.parts == 1) return;
-  const int rows = op.M * (op.H / op.cache.K);
-  launch(merge_kernel, {.grid = dim3(rows, op.cache.K), .block = 64}, stream, op, split);
+         {.grid = dim3(blocks, K, parts), .block = kThreads, .shared_bytes = kSharedBytes}, stream,
+         op);
+  if (parts == 1) return;
+  launch(merge_kernel, {.grid = dim3(op.M * (op.H / K), K), .block = 64}, stream, op);
 }
 
 }  // namespace
@@ -276,6 +325,12 @@ void launch_attention(const AttentionOp& op, CUstream_st* stream) {
 std::size_t attention_partials(int M, int H, int P) {
   // There is more than one part only where all parts together are at most kTargetBlocks blocks.
   const std::size_t most = static_cast<std::size_t>(kTargetBlocks) * kRows;
+  const std::size_t rows = static_cast<std::size_t>(M) * H * kMaxParts;
+  return (rows < most ? rows : most) * (static_cast<std::size_t>(P) + 2);
+}
+
+std::size_t step_partials(int M, int n_parts, int H, int P) {
+  const std::size_t most = static_cast<std::size_t>(kTargetBlocks) * kRows * n_parts;
   const std::size_t rows = static_cast<std::size_t>(M) * H * kMaxParts;
   return (rows < most ? rows : most) * (static_cast<std::size_t>(P) + 2);
 }

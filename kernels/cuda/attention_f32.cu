@@ -19,7 +19,9 @@ constexpr int kSums = kMaxHead / kThreads;
 __global__ void attention_f32_kernel(AttentionOp op) {
   __shared__ float q[kMaxHead];
   __shared__ float weights[kThreads];
-  const KvArrays<float> cache(op.cache);
+  const StepPart part = part_of_row(op, blockIdx.x);
+  if (part.rows == 0) return;  // the whole block: nobody wants this row
+  const KvArrays<float> cache(op.cache, part.slot);
   const int P = op.cache.P;
   const int thread = threadIdx.x;
   const int head = blockIdx.y / (op.H / op.cache.K);
@@ -29,8 +31,8 @@ __global__ void attention_f32_kernel(AttentionOp op) {
   float sums[kSums] = {};
   float largest = -INFINITY;
   float total = 0;
-  for (int begin = 0; begin < op.T; begin += kThreads) {
-    const int keys = begin + kThreads < op.T ? kThreads : op.T - begin;
+  for (int begin = 0; begin < part.T; begin += kThreads) {
+    const int keys = begin + kThreads < part.T ? kThreads : part.T - begin;
     float score = -INFINITY;
     if (thread < keys) {
       score = 0;

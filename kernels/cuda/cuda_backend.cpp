@@ -38,14 +38,34 @@ class Scratch {
  public:
   void* reserve(std::size_t bytes) {
     if (bytes > buffer_.bytes()) {
+      ++moves_;
       buffer_ = DeviceBuffer();  // first gives back what there is
       buffer_ = DeviceBuffer(bytes);
     }
     return buffer_.as<void>();
   }
+  // How often it has been somewhere else before: what was taken down then is of no use any more.
+  int moves() const { return moves_; }
 
  private:
   DeviceBuffer buffer_;
+  int moves_ = 0;
+};
+
+class Graph final : public Recording {
+ public:
+  Graph(CUgraphExec_st* executable, int scratch_moves)
+      : executable_(executable), scratch_moves_(scratch_moves) {}
+  Graph(const Graph&) = delete;
+  Graph& operator=(const Graph&) = delete;
+  ~Graph() override { cudaGraphExecDestroy(executable_); }
+
+  CUgraphExec_st* executable() const { return executable_; }
+  int scratch_moves() const { return scratch_moves_; }
+
+ private:
+  CUgraphExec_st* executable_;
+  int scratch_moves_;
 };
 
 // Arrays of the host, one after the other, so that one copy brings them all to the device.
@@ -66,7 +86,7 @@ class Parcel {
   std::vector<std::byte> bytes_;
 };
 
-class CudaBackend final : public Backend {
+class CudaBackend final : public Backend, public StepDevice {
  public:
   CudaBackend(int index, KvType kv_type, ThreadPool& pool, const char* cublaslt)
       : index_(index),
@@ -74,7 +94,8 @@ class CudaBackend final : public Backend {
         pool_(pool),
         cublaslt_file_(cublaslt == nullptr ? "" : cublaslt) {
     use();
-    LACUNA_CUDA_CHECK(cudaStreamCreate(&stream_));
+    // It does not wait for the legacy stream, which somebody else may use while ours is captured.
+    LACUNA_CUDA_CHECK(cudaStreamCreateWithFlags(&stream_, cudaStreamNonBlocking));
   }
   CudaBackend(const CudaBackend&) = delete;
   CudaBackend& operator=(const CudaBackend&) = delete;
@@ -250,7 +271,114 @@ class CudaBackend final : public Backend {
     download(op.results.data(), results, op.results.size_bytes());
   }
 
+  StepDevice* step_device() override { return this; }
+
+  Memory pinned(std::size_t bytes) override {
+    use();
+    void* memory = nullptr;
+    LACUNA_CUDA_CHECK(cudaMallocHost(&memory, bytes));
+    return {memory, bytes, [](void* pinned) { cudaFreeHost(pinned); }};
+  }
+
+  void send(void* to, const void* from, std::size_t bytes) override {
+    LACUNA_CUDA_CHECK(cudaMemcpyAsync(to, from, bytes, cudaMemcpyHostToDevice, stream_));
+  }
+  void fetch(void* to, const void* from, std::size_t bytes) override {
+    LACUNA_CUDA_CHECK(cudaMemcpyAsync(to, from, bytes, cudaMemcpyDeviceToHost, stream_));
+  }
+  void wait() override { LACUNA_CUDA_CHECK(cudaStreamSynchronize(stream_)); }
+
+  void rope_store(const StepRopeStore& op) override {
+    cuda::rope_store({.q = op.q,
+                      .cache = cache_of(op.cache),
+                      .qkv = op.qkv,
+                      .positions = op.input->positions,
+                      .cos = op.cos,
+                      .sin = op.sin,
+                      .M = op.M,
+                      .H = op.H,
+                      .slots = op.input->slots},
+                     stream_);
+  }
+
+  void attention(const StepAttention& op) override {
+    const std::size_t floats = step_partials(op.M, op.n_parts, op.H, op.cache.P);
+    cuda::attention({.y = op.y,
+                     .q = op.q,
+                     .cache = cache_of(op.cache),
+                     .M = op.M,
+                     .H = op.H,
+                     .T = op.cache.capacity,
+                     .scale = op.scale,
+                     .partials = static_cast<float*>(scratch_.reserve(floats * sizeof(float))),
+                     .parts = op.parts,
+                     .n_parts = op.n_parts,
+                     .least_rows = op.least_rows},
+                    stream_);
+  }
+
+  void draw(const StepDrawLogits& op) override {
+    cuda::draw_rows({.results = op.results,
+                     .logits = op.logits,
+                     .allowed = op.allowed,
+                     .banned = op.input->banned,
+                     .banned_begin = op.input->banned_begin,
+                     .uniforms = op.input->uniforms,
+                     .M = op.n_draws,
+                     .V = op.V,
+                     .forbidden = -1,
+                     .temperature = 0,
+                     .confidence = RowConfidence::Probability,
+                     .draws = op.input->draws,
+                     .first = op.first,
+                     .count = op.count},
+                    stream_);
+  }
+
+  std::unique_ptr<Recording> record(const std::function<void()>& operations) override {
+    if (!records_) return nullptr;
+    try {
+      return std::make_unique<Graph>(capture(operations), scratch_.moves());
+    } catch (const DeviceError&) {
+      // Step by step it may still work; if not, that says so.
+      records_ = false;
+      return nullptr;
+    }
+  }
+
+  bool replay(const Recording& recording) override {
+    const auto& graph = static_cast<const Graph&>(recording);
+    if (!records_ || graph.scratch_moves() != scratch_.moves()) return false;
+    LACUNA_CUDA_CHECK(cudaGraphLaunch(graph.executable(), stream_));
+    return true;
+  }
+
+  bool records() const override { return records_; }
+  void set_records(bool on) override { records_ = on; }
+
  private:
+  CUgraphExec_st* capture(const std::function<void()>& operations) {
+    use();
+    // Only calls of this thread are held against it: others may load weights meanwhile.
+    LACUNA_CUDA_CHECK(cudaStreamBeginCapture(stream_, cudaStreamCaptureModeThreadLocal));
+    CUgraph_st* graph = nullptr;
+    try {
+      operations();
+    } catch (...) {
+      cudaStreamEndCapture(stream_, &graph);
+      if (graph != nullptr) cudaGraphDestroy(graph);
+      cudaGetLastError();  // forgets it
+      throw;
+    }
+    LACUNA_CUDA_CHECK(cudaStreamEndCapture(stream_, &graph));
+    CUgraphExec_st* executable = nullptr;
+    const cudaError_t status = cudaGraphInstantiate(&executable, graph, 0);
+    cudaGraphDestroy(graph);
+    if (status != cudaSuccess) cudaGetLastError();
+    LACUNA_CUDA_CHECK(status);
+    return executable;
+  }
+
   // The current device is a thread's own; memory and weights may be asked for from several.
   void use() const { LACUNA_CUDA_CHECK(cudaSetDevice(index_)); }
 
@@ -279,6 +407,7 @@ class CudaBackend final : public Backend {
   std::string cublaslt_file_;  // empty: the usual names
   bool asked_for_cublaslt_ = false;
   std::unique_ptr<CublasLt> cublaslt_;  // null: not asked for, or not there
+  bool records_ = true;
 };
 
 }  // namespace

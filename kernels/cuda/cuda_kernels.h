@@ -62,7 +62,8 @@ struct KvCache {
 constexpr int kv_stride(int capacity) { return (capacity + 63) / 64 * 64; }
 std::size_t kv_bytes(KvType type, int capacity, int K, int P);
 
-// RopeStore of kernels.h.
+// RopeStore of kernels.h. With `slots` each row has a cache of its own, counted from `cache` on in
+// memory without gaps; below 0 it has none, and its k and v go nowhere.
 struct RopeStoreOp {
   float* q;
   KvCache cache;
@@ -73,6 +74,7 @@ struct RopeStoreOp {
   const float* sin;
   int M;
   int H;
+  const std::int32_t* slots = nullptr;
 };
 
 // KvSwap of kernels.h. Places of one side differ from each other.
@@ -100,6 +102,9 @@ struct KvMoveOp {
 // Attention of kernels.h. For a Bf16 cache queries and weights are rounded to bf16 too, sums stay
 // float. `partials` has attention_partials() floats: where parts of a long context are kept before
 // they are merged. y may be q.
+// With `parts`, which lie on the device, the rows of each attend to T positions of its slot's cache,
+// counted from `cache` on in memory without gaps: then M and T only bound them, and `partials` has
+// step_partials() floats.
 struct AttentionOp {
   float* y;
   const float* q;
@@ -109,6 +114,9 @@ struct AttentionOp {
   int T;
   float scale;
   float* partials;
+  const StepPart* parts = nullptr;
+  int n_parts = 0;
+  int least_rows = 1;  // of a part that has any
 };
 
 // AttentionWeights of kernels.h.
@@ -125,6 +133,8 @@ struct AttentionWeightsOp {
 
 // The most that an attention of up to M rows needs.
 std::size_t attention_partials(int M, int H, int P);
+
+std::size_t step_partials(int M, int n_parts, int H, int P);
 
 // A weight matrix of n x k in device memory, row-major, rows padded with zeros.
 //   F32, Bf16: [n_padded][k_padded] numbers
@@ -176,6 +186,9 @@ std::size_t matmul_scratch(int M, int k);
 //   allowed: [V] bytes, 0 forbids, or null.  forbidden: one more token, or -1.
 //   banned: tokens of result m at banned[banned_begin[m]] up to banned_begin[m + 1]; null: none.
 //   uniforms: [M] numbers in [0, 1), used at temperature > 0.  results: [M].
+//   draws: [M], in place of rows, forbidden, temperature and confidence, null: these hold for all.
+//       Then rows are counted from `first`, and those outside of [first, first + count) are not
+//       drawn from.
 struct DrawRows {
   RowResult* results;
   const float* logits;
@@ -189,6 +202,9 @@ struct DrawRows {
   std::int32_t forbidden;
   float temperature;
   RowConfidence confidence;
+  const StepDraw* draws = nullptr;
+  int first = 0;
+  int count = 0;
 };
 
 void embed(const Embed& op, CUstream_st* stream);

@@ -49,16 +49,26 @@ struct Row {
   }
 };
 
-__device__ Row row_of(const DrawRows& op, int m) {
+// How candidate m is drawn. Row -1: not by this call.
+__device__ StepDraw draw_of(const DrawRows& op, int m) {
+  if (op.draws == nullptr)
+    return {op.rows == nullptr ? m : op.rows[m], op.forbidden, op.temperature, op.confidence, 1};
+  StepDraw draw = op.draws[m];
+  draw.row -= op.first;
+  if (draw.row < 0 || draw.row >= op.count) draw.row = -1;
+  return draw;
+}
+
+__device__ Row row_of(const DrawRows& op, const StepDraw& draw, int m) {
   Row row{};
-  row.logits = op.logits + static_cast<std::size_t>(op.rows == nullptr ? m : op.rows[m]) * op.V;
-  row.allowed = op.allowed;
+  row.logits = op.logits + static_cast<std::size_t>(draw.row) * op.V;
+  row.allowed = draw.restricted != 0 ? op.allowed : nullptr;
   if (op.banned != nullptr) {
     row.banned = op.banned + op.banned_begin[m];
     row.n_banned = op.banned_begin[m + 1] - op.banned_begin[m];
   }
-  row.forbidden = op.forbidden;
-  row.divisor = op.temperature > 0 ? op.temperature : 1.0F;
+  row.forbidden = draw.forbidden;
+  row.divisor = draw.temperature > 0 ? draw.temperature : 1.0F;
   return row;
 }
 
@@ -105,7 +115,9 @@ __device__ double sum_before(double mine) {
 
 __global__ void __launch_bounds__(kThreads) draw_rows_kernel(DrawRows op) {
   const int m = blockIdx.x;
-  const Row row = row_of(op, m);
+  const StepDraw draw = draw_of(op, m);
+  if (draw.row < 0) return;  // the whole block
+  const Row row = row_of(op, draw, m);
   const int run = ceil_div(op.V, kThreads);
   const int begin = static_cast<int>(threadIdx.x) * run;
   const int end = begin + run < op.V ? begin + run : op.V;
@@ -130,26 +142,26 @@ __global__ void __launch_bounds__(kThreads) draw_rows_kernel(DrawRows op) {
   for (int i = begin; i < end; ++i) {
     const float logit = row.at(i);
     mine += expf(logit - best.logit);
-    if (op.temperature > 0) mine_plain += expf((logit - best.logit) * row.divisor);
+    if (draw.temperature > 0) mine_plain += expf((logit - best.logit) * row.divisor);
     if (i != best.token && second < logit) second = logit;
   }
   const double total = block_reduce(mine, 0.0, Plus());
   std::int32_t token = best.token;
-  if (op.temperature > 0) {
+  if (draw.temperature > 0) {
     token = drawn_token(row, best.logit, total, op.uniforms[m], sum_before(mine), mine, begin, end);
     if (token < 0) token = best.token;  // the sums in another order miss the target by a rounding
   }
   const auto probability = static_cast<float>(expf(row.at(token) - best.logit) / total);
   float plain = probability;
-  if (op.temperature > 0) {
+  if (draw.temperature > 0) {
     const double plain_total = block_reduce(mine_plain, 0.0, Plus());
     plain = static_cast<float>(expf((row.at(token) - best.logit) * row.divisor) / plain_total);
   }
   float confidence = probability;
-  if (op.confidence == RowConfidence::Margin) {
+  if (draw.confidence == RowConfidence::Margin) {
     second = block_reduce(second, -INFINITY, Larger());
     confidence = static_cast<float>((1.0 - expf(second - best.logit)) / total);
-  } else if (op.confidence == RowConfidence::NegativeEntropy) {
+  } else if (draw.confidence == RowConfidence::NegativeEntropy) {
     double sum = 0;
     const auto scale = static_cast<float>(1 / total);
     for (int i = begin; i < end; ++i) {

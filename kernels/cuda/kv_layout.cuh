@@ -22,11 +22,13 @@ struct KvArrays {
   std::size_t stride;
   int P;
 
-  __device__ explicit KvArrays(const KvCache& cache)
-      : keys(static_cast<T*>(cache.keys)),
-        values(static_cast<T*>(cache.values)),
-        stride(static_cast<std::size_t>(kv_stride(cache.capacity))),
-        P(cache.P) {}
+  // Of the slot-th of caches that lie one after the other.
+  __device__ explicit KvArrays(const KvCache& cache, int slot = 0)
+      : stride(static_cast<std::size_t>(kv_stride(cache.capacity))), P(cache.P) {
+    const std::size_t begin = static_cast<std::size_t>(slot) * cache.K * stride * P;
+    keys = static_cast<T*>(cache.keys) + begin;
+    values = static_cast<T*>(cache.values) + begin;
+  }
 
   __device__ T& key(int head, int place, int p) const {
     return keys[(head * stride + place) * P + p];

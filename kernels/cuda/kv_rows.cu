@@ -16,7 +16,8 @@ constexpr int kThreads = 128;
 
 template <class T>
 __global__ void rope_store_kernel(RopeStoreOp op) {
-  const KvArrays<T> cache(op.cache);
+  const int slot = op.slots == nullptr ? 0 : op.slots[blockIdx.x];
+  const KvArrays<T> cache(op.cache, slot < 0 ? 0 : slot);
   const int P = op.cache.P;
   const int K = op.cache.K;
   const int half = P / 2;
@@ -32,6 +33,7 @@ __global__ void rope_store_kernel(RopeStoreOp op) {
     const int i = pair % half;
     const float first = qkv[head * P + i];
     const float second = qkv[head * P + half + i];
+    if (head >= op.H && slot < 0) continue;
     if (head >= op.H + K) {
       from_float(first, cache.value(head - op.H - K, place, i));
       from_float(second, cache.value(head - op.H - K, place, half + i));

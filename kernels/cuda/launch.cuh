@@ -21,10 +21,10 @@ template <class... Parameters>
 void launch(void (*kernel)(Parameters...), const LaunchShape& shape, CUstream_st* stream,
             std::type_identity_t<Parameters>... arguments) {
 #ifdef LACUNA_CUDA_EMULATOR
-  static_cast<void>(stream);
+  cuda_emulator::use_stream(stream);
   (__builtin_clear_padding(&arguments), ...);
   (cuda_emulator::check_argument(&arguments, sizeof arguments), ...);
-  cuda_emulator::run(shape.grid, shape.block, shape.shared_bytes, [&] { kernel(arguments...); });
+  cuda_emulator::start(shape.grid, shape.block, shape.shared_bytes, [=] { kernel(arguments...); });
 #else
   void* pointers[] = {&arguments...};
   LACUNA_CUDA_CHECK(cudaLaunchKernel(reinterpret_cast<const void*>(kernel), shape.grid, shape.block,

@@ -4,13 +4,18 @@
 #include <cstddef>
 #include <cstdlib>
 #include <cstring>
+#include <utility>
 
 #include "emulator.h"
 
 struct CUstream_st;
 struct CUevent_st;
+struct CUgraph_st;
+struct CUgraphExec_st;
 using cudaStream_t = CUstream_st*;
 using cudaEvent_t = CUevent_st*;
+using cudaGraph_t = CUgraph_st*;
+using cudaGraphExec_t = CUgraphExec_st*;
 
 #define CUDART_VERSION 13000
 
@@ -81,24 +86,34 @@ inline cudaError_t cudaFreeHost(void* pointer) {
   return cudaSuccess;
 }
 inline cudaError_t cudaMemcpyAsync(void* to, const void* from, std::size_t bytes,
-                                   cudaMemcpyKind kind, cudaStream_t) {
+                                   cudaMemcpyKind kind, cudaStream_t stream) {
+  cuda_emulator::use_stream(stream);
   cuda_emulator::copy(to, from, bytes, kind != cudaMemcpyDeviceToHost,
                       kind != cudaMemcpyHostToDevice);
   return cudaSuccess;
 }
 inline cudaError_t cudaMemcpy(void* to, const void* from, std::size_t bytes, cudaMemcpyKind kind) {
+  cuda_emulator::forbid_in_capture("cudaMemcpy");
   return cudaMemcpyAsync(to, from, bytes, kind, nullptr);
 }
-inline cudaError_t cudaMemsetAsync(void* to, int value, std::size_t bytes, cudaStream_t) {
+inline cudaError_t cudaMemsetAsync(void* to, int value, std::size_t bytes, cudaStream_t stream) {
+  cuda_emulator::use_stream(stream);
   cuda_emulator::fill(to, value, bytes);
   return cudaSuccess;
 }
-inline cudaError_t cudaStreamCreate(cudaStream_t* stream) {
-  *stream = nullptr;
+struct CUstream_st {};
+constexpr unsigned cudaStreamNonBlocking = 1;
+inline cudaError_t cudaStreamCreateWithFlags(cudaStream_t* stream, unsigned) {
+  *stream = new CUstream_st;
   return cudaSuccess;
 }
-inline cudaError_t cudaStreamDestroy(cudaStream_t) { return cudaSuccess; }
+inline cudaError_t cudaStreamDestroy(cudaStream_t stream) {
+  cuda_emulator::forbid_in_capture("cudaStreamDestroy");
+  delete stream;
+  return cudaSuccess;
+}
 inline cudaError_t cudaStreamSynchronize(cudaStream_t) {
+  cuda_emulator::forbid_in_capture("cudaStreamSynchronize");
   cuda_emulator::finish_copies();
   return cudaSuccess;
 }
@@ -116,14 +131,54 @@ inline cudaError_t cudaEventDestroy(cudaEvent_t event) {
   return cudaSuccess;
 }
 inline cudaError_t cudaEventRecord(cudaEvent_t event, cudaStream_t) {
+  cuda_emulator::forbid_in_capture("cudaEventRecord");
   event->copies = cuda_emulator::queued_copies();
   return cudaSuccess;
 }
 inline cudaError_t cudaEventSynchronize(cudaEvent_t event) {
+  cuda_emulator::forbid_in_capture("cudaEventSynchronize");
   cuda_emulator::finish_copies(event->copies);
   return cudaSuccess;
 }
 template <class Kernel>
 cudaError_t cudaFuncSetAttribute(Kernel*, cudaFuncAttribute, int) {
+  return cudaSuccess;
+}
+
+enum cudaStreamCaptureMode {
+  cudaStreamCaptureModeGlobal = 0,
+  cudaStreamCaptureModeThreadLocal = 1,
+  cudaStreamCaptureModeRelaxed = 2
+};
+struct CUgraphExec_st {
+  cuda_emulator::Executable graph;
+};
+inline cudaError_t cudaStreamBeginCapture(cudaStream_t stream, cudaStreamCaptureMode) {
+  cuda_emulator::begin_capture(stream);
+  return cudaSuccess;
+}
+inline cudaError_t cudaStreamEndCapture(cudaStream_t stream, cudaGraph_t* graph) {
+  *graph = reinterpret_cast<cudaGraph_t>(cuda_emulator::end_capture(stream));
+  return cudaSuccess;
+}
+inline cudaError_t cudaGraphInstantiate(cudaGraphExec_t* executable, cudaGraph_t graph,
+                                        unsigned long long) {
+  *executable = nullptr;
+  auto instance = cuda_emulator::instantiate(*reinterpret_cast<const cuda_emulator::Graph*>(graph));
+  if (instance == nullptr) return cudaErrorMemoryAllocation;
+  *executable = new CUgraphExec_st{std::move(instance)};
+  return cudaSuccess;
+}
+inline cudaError_t cudaGraphDestroy(cudaGraph_t graph) {
+  cuda_emulator::destroy(reinterpret_cast<cuda_emulator::Graph*>(graph));
+  return cudaSuccess;
+}
+inline cudaError_t cudaGraphLaunch(cudaGraphExec_t executable, cudaStream_t) {
+  cuda_emulator::forbid_in_capture("cudaGraphLaunch");
+  cuda_emulator::launch_graph(executable->graph);
+  return cudaSuccess;
+}
+inline cudaError_t cudaGraphExecDestroy(cudaGraphExec_t executable) {
+  delete executable;
   return cudaSuccess;
 }

@@ -9,6 +9,7 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
+#include "capture.h"
 #include "emulator.h"
 
 namespace cuda_emulator {
@@ -42,7 +43,7 @@ class Arena {
       if (room < size) continue;
       free_.erase(at);
       if (room > size) free_[offset + size] = room - size;
-      taken_[offset] = size;
+      taken_[offset] = {.size = size, .serial = ++serials_};
       used_ += size;
       return begin_ + offset;
     }
@@ -53,7 +54,8 @@ class Arena {
     const auto at =
         taken_.find(static_cast<std::size_t>(static_cast<const std::byte*>(pointer) - begin_));
     if (!owns(pointer) || at == taken_.end()) die("cudaFree of what cudaMalloc did not give");
-    auto [offset, size] = *at;
+    const std::size_t offset = at->first;
+    std::size_t size = at->second.size;
     taken_.erase(at);
     used_ -= size;
     const auto next = free_.find(offset + size);
@@ -73,6 +75,15 @@ class Arena {
     const auto* at = static_cast<const std::byte*>(pointer);
     return at >= begin_ && at < begin_ + kDeviceBytes;
   }
+  // Of the allocation that it points into; 0: of none.
+  std::size_t serial_of(const void* pointer) const {
+    if (!owns(pointer)) return 0;
+    const auto at = static_cast<std::size_t>(static_cast<const std::byte*>(pointer) - begin_);
+    const auto after = taken_.upper_bound(at);
+    if (after == taken_.begin()) return 0;
+    const auto& [offset, block] = *std::prev(after);
+    return at < offset + block.size ? block.serial : 0;
+  }
   std::size_t used() const { return used_; }
   std::size_t limit() const { return limit_; }
   void set_limit(std::size_t bytes) { limit_ = bytes; }
@@ -80,7 +91,14 @@ class Arena {
 
  private:
   std::byte* begin_ = nullptr;
-  std::map<std::size_t, std::size_t> free_, taken_;  // offset to size
+  struct Block {
+    std::size_t size;
+    std::size_t serial;
+  };
+
+  std::map<std::size_t, std::size_t> free_;  // offset to size
+  std::map<std::size_t, Block> taken_;       // by offset
+  std::size_t serials_ = 0;
   std::size_t used_ = 0;
   std::size_t limit_ = kDeviceBytes;
 };
@@ -89,12 +107,6 @@ Arena& arena() {
   static Arena memory;
   return memory;
 }
-
-struct Copy {
-  void* to;
-  const void* from;
-  std::size_t bytes;
-};
 
 // The copies from pinned memory that are still to be made, in order.
 struct Queue {
@@ -114,6 +126,8 @@ Queue& queue() {
   return copies;
 }
 
+std::size_t allocated = 0;
+
 bool is_mapped(std::uintptr_t address) {
   const auto page = static_cast<std::uintptr_t>(sysconf(_SC_PAGESIZE));
   unsigned char state = 0;
@@ -130,12 +144,19 @@ void check_argument(const void* argument, std::size_t size) {
     void* word = nullptr;
     std::memcpy(&word, static_cast<const std::byte*>(argument) + at, sizeof word);
     const auto address = reinterpret_cast<std::uintptr_t>(word);
+    note_in_capture(word);
     if (address < 65536 || arena().owns(word) || !is_mapped(address)) continue;
     die("a kernel is given a pointer to host memory");
   }
 }
 
+std::size_t serial_of(const void* pointer) { return arena().serial_of(pointer); }
+bool is_pinned(const void* pointer) { return queue().is_pinned(pointer); }
+std::size_t allocations() { return allocated; }
+
 void* allocate(std::size_t bytes) {
+  forbid_in_capture("cudaMalloc");
+  ++allocated;
   std::byte* memory = arena().allocate(bytes == 0 ? 1 : bytes);
   if (memory == nullptr) return nullptr;
   const DeviceAccess access;
@@ -144,6 +165,7 @@ void* allocate(std::size_t bytes) {
 }
 
 void release(void* memory) {
+  forbid_in_capture("cudaFree");
   finish_copies();
   if (memory != nullptr) arena().release(memory);
 }
@@ -152,7 +174,8 @@ void copy(void* to, const void* from, std::size_t bytes, bool to_device, bool fr
   if (bytes == 0) return;
   if (arena().owns(to) != to_device || arena().owns(from) != from_device)
     die("a copy in the other direction than it says");
-  if (to_device && queue().is_pinned(from)) {
+  if (keep_copy({.to = to, .from = from, .bytes = bytes}, to_device, from_device)) return;
+  if ((to_device && queue().is_pinned(from)) || (from_device && queue().is_pinned(to))) {
     queue().copies.push_back({to, from, bytes});
     return;
   }
@@ -164,18 +187,22 @@ void copy(void* to, const void* from, std::size_t bytes, bool to_device, bool fr
 void fill(void* to, int value, std::size_t bytes) {
   if (bytes == 0) return;
   if (!arena().owns(to)) die("cudaMemset of host memory");
+  forbid_in_capture("cudaMemset");
   finish_copies();
   const DeviceAccess access;
   std::memset(to, value, bytes);
 }
 
 void* allocate_pinned(std::size_t bytes) {
+  forbid_in_capture("cudaMallocHost");
+  ++allocated;
   auto* memory = new std::byte[bytes];
   queue().pinned[memory] = bytes;
   return memory;
 }
 
 void release_pinned(void* memory) {
+  forbid_in_capture("cudaFreeHost");
   finish_copies();
   const auto at = queue().pinned.find(static_cast<const std::byte*>(memory));
   if (at == queue().pinned.end()) die("cudaFreeHost of what cudaMallocHost did not give");

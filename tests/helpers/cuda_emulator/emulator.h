@@ -14,6 +14,7 @@
 #include <cstddef>
 #include <cstring>
 #include <functional>
+#include <memory>
 
 struct uint3 {
   unsigned x, y, z;
@@ -50,12 +51,34 @@ void release(void* memory);
 void copy(void* to, const void* from, std::size_t bytes, bool to_device, bool from_device);
 void fill(void* to, int value, std::size_t bytes);
 
-// Copies from pinned memory are made as late as a device may make them: when somebody waits for
-// them, or when the next thing in the stream needs them. Whoever writes there too early is found out.
+// Copies from and to pinned memory are made as late as a device may make them: when somebody waits for
+// them, or when the next thing in the stream needs them. Whoever writes or reads there too early is found
+// out.
 void* allocate_pinned(std::size_t bytes);
 void release_pinned(void* memory);
 std::size_t queued_copies();  // since the program began
 void finish_copies(std::size_t up_to = static_cast<std::size_t>(-1));
+
+// Capture of a stream, as the calls of cuda_runtime_api.h need it. What CUDA forbids meanwhile ends
+// the program with a message: waiting, allocating, copies from or to pageable memory, other streams.
+// A graph that is launched after memory that it uses was given back does so too.
+struct Graph;
+using Executable = std::shared_ptr<const Graph>;
+
+void use_stream(const void* stream);
+void forbid_in_capture(const char* call);
+void begin_capture(const void* stream);
+Graph* end_capture(const void* stream);
+void destroy(Graph* graph);
+Executable instantiate(const Graph& graph);  // null while instantiation is made to fail
+void launch_graph(const Executable& executable);
+
+// For tests.
+std::size_t allocations();  // of device memory and pinned memory, since the program began
+std::size_t launches();     // of kernels, one by one
+std::size_t graph_launches();
+std::size_t graphs();  // executable ones that exist
+void fail_instantiation(bool fails);
 
 std::size_t free_bytes();
 std::size_t used_bytes();
@@ -67,7 +90,9 @@ void check_argument(const void* argument, std::size_t size);
 
 // Calls kernel() once for each thread of the grid. `shared_bytes` of dynamic shared memory hold
 // NaN at the begin of each block. Aborts with a message when threads wait for each other forever,
-// as when some leave before a barrier that others reach.
+// as when some leave before a barrier that others reach. While a stream is captured it is kept for
+// the graph instead.
+void start(dim3 grid, dim3 block, std::size_t shared_bytes, std::function<void()> kernel);
 void run(dim3 grid, dim3 block, std::size_t shared_bytes, const std::function<void()>& kernel);
 
 void* dynamic_shared();
