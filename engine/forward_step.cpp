@@ -25,7 +25,8 @@ StepMemory::StepMemory(kernels::StepDevice& step_device, kernels::Backend& backe
 StepMemory::~StepMemory() {
   try {
     finish();
-  } catch (const kernels::DeviceError&) {  // then nothing is copied any more
+  } catch (const kernels::DeviceError&) {
+    is_running = false;  // nothing is copied any more
   }
 }
 

@@ -173,7 +173,7 @@ kernels::DrawLogits TransformerPredictor::device_draw(const PredictRequest& requ
   const auto n = static_cast<std::size_t>(count);
   device_.banned_begin.push_back(0);
   for (int i = 0; i < count; ++i) {
-    const Source& source = sources_[static_cast<std::size_t>(begin + i)];
+    const Source& source = sources_[begin + i];
     const int position = request.masked[static_cast<std::size_t>(source.index)];
     const std::span<const std::int32_t> banned = request.banned_at(position);
     device_.rows.push_back(source.row - first);
