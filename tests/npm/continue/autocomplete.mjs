@@ -17,7 +17,7 @@ try {
   esbuild = require('esbuild');
 } catch (error) {
   if (error.code !== 'MODULE_NOT_FOUND') throw error;
-  console.log('SKIPPED: to run this test (800 MB): npm ci --prefix tests/npm/continue');
+  console.log('SKIPPED: to run this test (800 MB): npm install --prefix tests/npm/continue');
   process.exit(0);
 }
 
