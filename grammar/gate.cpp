@@ -195,6 +195,20 @@ bool Gate::is_over() {
   return out_of_time_ || stop_.stop_requested();
 }
 
+// Whether the exact checker finds something for all holes that parses. Says if fills have to parse.
+bool Gate::find_with_checker() {
+  // The rest of the time is for what can be said if it finds nothing.
+  const double until = std::exchange(until_, thread_seconds() + kShareOfChecker * seconds_left_);
+  NeutralSearch search(grammar_.language().name, text_, holes_,
+                       [this] { return stop_.stop_requested() || thread_seconds() > until_; });
+  const bool found =
+      search.run([this](const std::vector<std::string>& possible) { return is_clean(possible); });
+  until_ = until;
+  if (found) neutral_ = search.fills();
+  strict_ = found || search.verdict() == Verdict::Possible;
+  return found;
+}
+
 // What is tried in turn: the fills of `first`, what stands in the holes, and what the exact checker
 // takes for all holes together. Once the text is without errors nothing more need be known
 // of it. If it never is: other neutral texts in all holes, and then in one after the other. A text that is
@@ -239,20 +253,7 @@ void Gate::find_neutral(const std::vector<std::string>& first) {
   for (const Span& hole : holes_) fills.emplace_back(text_.substr(hole.begin, hole.size()));
   const auto is_empty = [](const std::string& fill) { return fill.empty(); };
   if (!std::all_of(fills.begin(), fills.end(), is_empty)) attempt(fills);
-  if (best > 0 && !holes_.empty() && !is_over()) {
-    // The rest of the time is for what can be said if it finds nothing.
-    const double until = std::exchange(until_, thread_seconds() + kShareOfChecker * seconds_left_);
-    NeutralSearch search(grammar_.language().name, text_, holes_,
-                         [this] { return stop_.stop_requested() || thread_seconds() > until_; });
-    const bool found =
-        search.run([this](const std::vector<std::string>& possible) { return is_clean(possible); });
-    until_ = until;
-    if (found) {
-      neutral_ = search.fills();
-      best = 0;
-    }
-    strict_ = found || search.verdict() == Verdict::Possible;
-  }
+  if (best > 0 && !holes_.empty() && !is_over() && find_with_checker()) best = 0;
   for (const std::string_view neutral : kNeutral) attempt_in_all(neutral);
   // Again while that helps: what fits one hole depends on the others.
   const bool one_by_one = holes_.size() > 1 || fewest_new() > 0;

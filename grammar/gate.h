@@ -114,6 +114,7 @@ class Gate {
   std::optional<Mark> mark_of(Span span, const std::string& what,
                               std::span<const Span> places) const;
   std::size_t count_new(const std::vector<Fault>& faults) const;
+  bool find_with_checker();
   void find_neutral(const std::vector<std::string>& first);
   Problem problem_of(const Fault& fault, std::span<const std::string> fills,
                      std::span<const Span> places) const;
