@@ -271,20 +271,26 @@ void Gate::find_neutral(const std::vector<std::string>& first) {
       }
     }
   }
+  if (best == 0 || strict_) old_.clear();
+  conclude(best == 0, tried.empty() ? kMost : fewest_new());
+}
+
+// What the search for something neutral says, with the fewest new errors that an attempt had.
+void Gate::conclude(bool is_clean, std::size_t fewest) {
   if (stop_.stop_requested()) {
     works_ = false;
     return;
   }
-  if (best == 0 || strict_) old_.clear();
-  if (best == 0) {
+  if (is_clean) {
     clean_ = last_;
     strict_ = true;
     out_of_time_ = false;
     return;
   }
+  const bool was_tried = fewest != kMost;
   // After too few attempts errors that come with the holes look as if they were the file's own.
-  tolerated_ = tried.empty() ? 1 : std::max<std::size_t>(fewest_new(), out_of_time_ ? 1 : 0);
-  works_ = strict_ || (!tried.empty() && last_.has_value());
+  tolerated_ = was_tried ? std::max<std::size_t>(fewest, out_of_time_ ? 1 : 0) : 1;
+  works_ = strict_ || (was_tried && last_.has_value());
   strict_ = strict_ || tolerated_ == 0;
 }
 

@@ -115,6 +115,7 @@ class Gate {
                               std::span<const Span> places) const;
   std::size_t count_new(const std::vector<Fault>& faults) const;
   bool find_with_checker();
+  void conclude(bool is_clean, std::size_t fewest);
   void find_neutral(const std::vector<std::string>& first);
   Problem problem_of(const Fault& fault, std::span<const std::string> fills,
                      std::span<const Span> places) const;
