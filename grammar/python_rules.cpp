@@ -51,6 +51,7 @@ constexpr std::string_view kTypes[] = {"argument_list",
                                        "for_statement",
                                        "function_definition",
                                        "generator_expression",
+                                       "import_from_statement",
                                        "lambda",
                                        "lambda_parameters",
                                        "nonlocal_statement",
@@ -142,12 +143,27 @@ class Rules {
       report(node, "nonlocal declaration not allowed at module level");
     } else if (type == "wildcard_import" && scope.kind != Scope::Kind::Module) {
       report(node, "import * only allowed at module level");
+    } else if (type == "import_from_statement") {
+      check_imported(node);
     } else if (type == "parameters" || type == "lambda_parameters") {
       check_parameters(node);
     } else if (type == "argument_list") {
       check_arguments(node);
     } else if (type == "print_statement" || type == "exec_statement") {
       report(node, "a statement of Python 2");
+    }
+  }
+
+  // The grammar takes `from a import b.c`.
+  void check_imported(TSNode statement) {
+    const TSNode module = ts_node_child_by_field_name(statement, "module_name", 11);
+    for (TSNode name : named_children(statement)) {
+      if (ts_node_eq(name, module)) continue;
+      if (std::string_view(ts_node_type(name)) == "aliased_import") {
+        name = ts_node_child_by_field_name(name, "name", 4);
+      }
+      if (ts_node_is_null(name) || std::string_view(ts_node_type(name)) != "dotted_name") continue;
+      if (ts_node_named_child_count(name) > 1) report(name, "a dot in an imported name");
     }
   }
 

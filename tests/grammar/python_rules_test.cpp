@@ -59,6 +59,11 @@ TEST(PythonRulesTest, FindWhatCompileRefusesThoughItParses) {
       {"f(a=1, # one\n  b=2)\n", ""},
       {"f(a=1,\\\n  b=2)\n", ""},
       {"class A(B, metaclass=C):\n    pass\n", ""},
+      {"import a.b as c, d.e\n", ""},
+      {"from .a.b import (c, d as e)\n", ""},
+      {"from a.b import *\n", ""},
+      {"from a import b, c.d\n", "a dot in an imported name"},
+      {"from . import (b.c as d)\n", "a dot in an imported name"},
       {"print 'a'\n", "a statement of Python 2"},
       {"print('a')\n", ""},
   };
