@@ -91,8 +91,7 @@ class Prober {
     std::vector<Trial> trials = trials_of(hole_idx, lengths);
     std::vector<double> confidence;
     std::size_t first = 0;
-    // An empty place is no guess at what belongs there.
-    const std::vector<Candidate> candidates = predict(trials, false);
+    const std::vector<Candidate> candidates = predict(trials);
     for (const Trial& trial : trials) {
       confidence.push_back(
           mean_probability(std::span(candidates).subspan(first, trial.masked.size())));
@@ -107,7 +106,7 @@ class Prober {
     const int longest = *std::max_element(lengths.begin(), lengths.end());
     for (int step = 0; step < std::min(longest, kMostSteps); ++step) {
       if (stop_.stop_requested()) break;
-      const std::vector<Candidate> candidates = predict(trials, true);
+      const std::vector<Candidate> candidates = predict(trials);
       std::size_t first = 0;
       for (std::size_t i = 0; i < trials.size(); ++i) {
         const std::size_t n_masked = trials[i].masked.size();
@@ -135,7 +134,7 @@ class Prober {
 
   // Candidates for what is masked in each trial, one after the other; those that are finished have
   // none.
-  std::vector<Candidate> predict(std::span<const Trial> trials, bool may_leave_empty) {
+  std::vector<Candidate> predict(std::span<const Trial> trials) {
     std::vector<PredictRequest> requests;
     std::size_t n_candidates = 0;
     for (const Trial& trial : trials) {
@@ -144,7 +143,6 @@ class Prober {
           requests.emplace_back(request_of(trial.canvas, trial.rows, trial.masked));
       request.variant = true;
       request.splice = trial.splice;
-      if (!may_leave_empty) request.draw.forbidden = model_.config().delete_token.value_or(-1);
       n_candidates += trial.masked.size();
     }
     std::vector<Candidate> candidates(n_candidates);
@@ -164,6 +162,8 @@ class Prober {
                            .copies = copies_,
                            .stop = &stop_};
     request.draw.allowed = model_.fill_tokens();
+    // An empty place is no guess at what belongs there.
+    request.draw.forbidden = model_.config().delete_token.value_or(-1);
     return request;
   }
 
@@ -215,10 +215,10 @@ struct Tried {
 };
 
 // Of two texts the longer is the less probable one: sums are compared as if they grew with the root of
-// the length. How usual a length is counts for little once there is a text. docs/quality.md has
-// what was tried.
+// the length. How usual a length is counts for less once there is a text. docs/quality.md has what was
+// tried.
 constexpr double kLengthPower = 0.5;
-constexpr double kPriorShare = 0.1;
+constexpr double kPriorShare = 0.3;
 
 double final_score(int length, double log_probability, const LengthCalibration& judge) {
   const double off = (std::log(length) - judge.log_mean) / judge.log_deviation;

@@ -25,8 +25,8 @@ std::vector<double> length_confidence(const Model& model, const Canvas& canvas, 
                                       std::span<const int> lengths, const CopySource* copies);
 
 // The logarithm of the probability of the text that each length comes to: the surest token is committed
-// at each step, of more than 16 several, and what surrounds the hole is not computed again. Tokens
-// that are left empty count as well.
+// at each step, of more than 16 several, none is left empty, and what surrounds the hole is not computed
+// again.
 std::vector<double> finished_log_probability(const Model& model, const Canvas& canvas, int hole_idx,
                                              std::span<const int> lengths,
                                              const CopySource* copies);

@@ -7,7 +7,9 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include "engine/denoiser.h"
 #include "engine/infill.h"
+#include "engine/transformer_predictor.h"
 #include "tests/helpers/small_model.h"
 #include "tests/helpers/temporary_folder.h"
 
@@ -201,37 +203,43 @@ TEST(LengthTest, NothingIsTriedBelowTheLeastLength) {
   }
 }
 
-// The canvas' own length is denoised as a fill is whose context is computed once.
+// The canvas' own length is denoised as a fill is that leaves no place empty and whose context is
+// computed once.
 TEST(LengthTest, AFinishedLengthIsAsProbableAsItsFill) {
   const SmallModel small;
-  const std::string text = "def area(width, height):\n    return \u27E6?5\u27E7\n";
-  InfillRequest request;
-  request.text = text;
-  request.language = "python";
-  request.holes = *find_markers(text, 64);
-  request.options.copy = CopyMode::Off;
-  request.options.cache.refresh = 100;
-  request.options.sampling.algorithm = Algorithm::MaskgitPlus;
-  request.options.sampling.tokens_per_step = 1;
-  const auto filled = infill(small.model, request);
-  ASSERT_TRUE(filled.has_value()) << filled.error().message;
-  ASSERT_EQ(filled->commits.size(), 5U);
+  const Canvas canvas = canvas_of(small.model);
+  std::vector<std::uint8_t> allowed = small.model.fill_tokens();
+  allowed[static_cast<std::size_t>(*small.model.config().delete_token)] = 0;
   double sum = 0;
-  for (const ReportedCommit& commit : filled->commits) sum += std::log(commit.probability);
+  DenoiseRequest request{.canvas = canvas.tokens, .mask_token = small.model.mask_token()};
+  for (const CanvasHole& hole : canvas.holes) {
+    // Only the first one denoises.
+    if (hole.hole_idx == 0) continue;
+    for (int i = 0; i < hole.length; ++i) request.canvas[hole.begin + i] = 5;
+  }
+  Canvas one = canvas;
+  one.tokens = request.canvas;
+  one.holes.resize(1);
+  request.sampling.algorithm = Algorithm::MaskgitPlus;
+  request.sampling.tokens_per_step = 1;
+  request.sampling.steps = 8;
+  request.allowed = allowed;
+  request.cache = {.refresh = 100};
+  request.on_step = [&](const StepEvent& event) {
+    for (const Candidate& commit : event.commits) sum += std::log(commit.probability);
+  };
+  TransformerPredictor predictor(small.model.transformer(), small.model.context(),
+                                 limits_of(request), small.model.precision());
+  const auto filled = denoise(predictor, request);
+  ASSERT_TRUE(filled.has_value()) << filled.error().message;
+  ASSERT_EQ(filled->forward_passes, 8);
 
-  const Canvas canvas = *build_canvas(small.model, {.text = text,
-                                                    .holes = request.holes,
-                                                    .filled = {},
-                                                    .language = "python",
-                                                    .line_comment = {},
-                                                    .default_hole_tokens = 8,
-                                                    .max_tokens = 256});
-  const std::vector<double> finished =
-      finished_log_probability(small.model, canvas, 0, std::vector<int>{2, 5, 30}, nullptr);
-  EXPECT_NEAR(finished[1], sum, 1e-4);
-  EXPECT_EQ(finished[1],
-            finished_log_probability(small.model, canvas, 0, std::vector<int>{5}, nullptr)[0])
-      << "lengths do not disturb each other";
+  const auto finished = [&](std::vector<int> lengths) {
+    return finished_log_probability(small.model, one, 0, lengths, nullptr);
+  };
+  const double alone = finished({8})[0];
+  EXPECT_NEAR(alone, sum, 1e-4);
+  EXPECT_EQ(finished({2, 8, 30})[1], alone) << "lengths do not disturb each other";
 }
 
 // With every length among them the first guess has no say any more.
@@ -262,7 +270,7 @@ TEST(LengthTest, OfTheFinalistsTheSurestTextIsTaken) {
   no_prior.prior_weight = 0;
   const std::vector<double> sums =
       finished_log_probability(small.model, canvas, 0, std::vector<int>{1, 2}, nullptr);
-  const bool two = sums[1] / std::sqrt(2) - 0.1 * std::log(2) > sums[0];
+  const bool two = sums[1] / std::sqrt(2) - 0.3 * std::log(2) > sums[0];
   EXPECT_EQ(chosen(no_prior, 2), two ? 2 : 1);
 }
 
