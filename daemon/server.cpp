@@ -72,6 +72,7 @@ class Server {
                      .sessions =
                          [this] {
                            std::vector<SessionFacts> all;
+                           all.reserve(connections_.size());
                            for (const auto& [key, it] : connections_) all.push_back(it->facts());
                            return all;
                          },

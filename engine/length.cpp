@@ -116,6 +116,7 @@ class Prober {
       }
     }
     std::vector<double> sums;
+    sums.reserve(trials.size());
     for (const Trial& trial : trials) sums.push_back(trial.log_probability);
     return sums;
   }
@@ -234,6 +235,7 @@ int best_of_finalists(Prober& prober, int hole_idx, std::span<const Tried> sures
   for (const Tried& it : surest_first.first(number)) lengths.push_back(it.length);
   const std::vector<double> sums = prober.log_probability(hole_idx, lengths);
   std::vector<double> scores;
+  scores.reserve(number);
   for (std::size_t l = 0; l < number; ++l) {
     scores.push_back(final_score(lengths[l], sums[l], judge));
   }
