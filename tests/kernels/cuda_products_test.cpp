@@ -99,6 +99,7 @@ class Products {
 class CudaProductsTest : public ::testing::Test {
  protected:
   void SetUp() override {
+    // The emulator always has a device; only the build for real ones may meet none.
     if (probe().device_count == 0) GTEST_SKIP() << probe().problem;
   }
   std::unique_ptr<Backend> open(const char* library = kLibrary) {

@@ -3,11 +3,11 @@
 // what Tabby's plugins run. LACUNA_EXECUTABLE names the program. Every check throws; the exit code tells.
 import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
-import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdirSync, rmSync, writeFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
-import { createServer } from 'node:net';
-import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+
+import { executable, freePort, kDeadline, ownFolders } from './own_folders.mjs';
 
 const require = createRequire(import.meta.url);
 let OpenAI, Mistral, Ollama, lsp, tabby;
@@ -23,17 +23,7 @@ try {
   process.exit(0);
 }
 
-const kDeadline = 120_000; // far more than anything here takes; only a hang reaches it
-const executable = process.env.LACUNA_EXECUTABLE;
-assert.ok(executable, 'LACUNA_EXECUTABLE is not set');
-
-// Folders of its own: no daemon and no settings of the user are met.
-const folder = mkdtempSync(join(tmpdir(), 'lacuna_http_clients_'));
-const environment = { PATH: process.env.PATH, HOME: folder };
-for (const name of ['RUNTIME_DIR', 'STATE_HOME', 'CONFIG_HOME', 'CACHE_HOME', 'DATA_HOME']) {
-  environment[`XDG_${name}`] = join(folder, name);
-  mkdirSync(environment[`XDG_${name}`], { mode: 0o700 });
-}
+const { folder, environment } = ownFolders('http_clients');
 
 const kPrefix = 'def add(a, b):\n    return ';
 const kSuffix = '\n\nprint(add(1, 2))\n';
@@ -50,14 +40,6 @@ async function until(condition, what) {
     if (Date.now() > end) throw new Error(`${what}: never`);
     await new Promise((resolve) => setTimeout(resolve, 20));
   }
-}
-
-async function freePort() {
-  const probe = createServer();
-  await new Promise((resolve) => probe.listen(0, '127.0.0.1', resolve));
-  const { port } = probe.address();
-  await new Promise((resolve) => probe.close(resolve));
-  return port;
 }
 
 async function serve() {

@@ -3,10 +3,10 @@
 // sessions. LACUNA_EXECUTABLE names the program. Every check throws; the exit code tells.
 import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
-import { mkdirSync, mkdtempSync, rmSync } from 'node:fs';
+import { rmSync } from 'node:fs';
 import { createRequire } from 'node:module';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+
+import { executable, kDeadline, ownFolders } from './own_folders.mjs';
 
 const require = createRequire(import.meta.url);
 let lsp;
@@ -18,17 +18,7 @@ try {
   process.exit(0);
 }
 
-const kDeadline = 120_000; // far more than anything here takes; only a hang reaches it
-const executable = process.env.LACUNA_EXECUTABLE;
-assert.ok(executable, 'LACUNA_EXECUTABLE is not set');
-
-// Folders of its own: no daemon and no settings of the user are met.
-const folder = mkdtempSync(join(tmpdir(), 'lacuna_client_'));
-const environment = { PATH: process.env.PATH, HOME: folder };
-for (const name of ['RUNTIME_DIR', 'STATE_HOME', 'CONFIG_HOME', 'CACHE_HOME', 'DATA_HOME']) {
-  environment[`XDG_${name}`] = join(folder, name);
-  mkdirSync(environment[`XDG_${name}`], { mode: 0o700 });
-}
+const { folder, environment } = ownFolders('client');
 
 function step(what) {
   console.log(`- ${what}`);

@@ -3,12 +3,12 @@
 // cache has no database here. LACUNA_EXECUTABLE names the program. Every check throws.
 import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
-import { cpSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { cpSync, rmSync, writeFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
-import { createServer } from 'node:net';
-import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+
+import { executable, freePort, kDeadline, ownFolders } from '../own_folders.mjs';
 
 const require = createRequire(import.meta.url);
 let esbuild;
@@ -21,24 +21,7 @@ try {
   process.exit(0);
 }
 
-const kDeadline = 120_000; // far more than anything here takes; only a hang reaches it
-const executable = process.env.LACUNA_EXECUTABLE;
-assert.ok(executable, 'LACUNA_EXECUTABLE is not set');
-
-const folder = mkdtempSync(join(tmpdir(), 'lacuna_continue_'));
-const environment = { PATH: process.env.PATH, HOME: folder };
-for (const name of ['RUNTIME_DIR', 'STATE_HOME', 'CONFIG_HOME', 'CACHE_HOME', 'DATA_HOME']) {
-  environment[`XDG_${name}`] = join(folder, name);
-  mkdirSync(environment[`XDG_${name}`], { mode: 0o700 });
-}
-
-async function freePort() {
-  const probe = createServer();
-  await new Promise((resolve) => probe.listen(0, '127.0.0.1', resolve));
-  const { port } = probe.address();
-  await new Promise((resolve) => probe.close(resolve));
-  return port;
-}
+const { folder, environment } = ownFolders('continue');
 
 const base = `http://127.0.0.1:${await freePort()}`;
 const server = spawn(executable, ['serve', '--http', base.slice('http://'.length)], {
